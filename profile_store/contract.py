@@ -1,0 +1,115 @@
+"""What a store of profiles does, whichever server is behind it. `RedisStore` and `MemoryStore` pass one contract suite.
+
+Vocabulary: a *state* is the writer's blob of one identity, a *view* the reader's hash of it. A *nonce* is the random mark of
+a state's last write, the *chain* a worker's counter that each of its writes compares and increments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+from zlib import crc32
+
+import msgspec
+
+TP = tuple[str, int]  # topic, partition
+
+
+class StoreError(Exception):
+    """Base of what a store raises.
+
+    StoreError
+     +- StoreRefused      this server, its data or its settings can't be used safely: stop, and say so
+     +- StoreUnavailable  nothing was written: wait, then try the same again
+     +- StoreUncertain    the reply was lost: nobody knows what was written; take a new chain, and read the positions
+     +- ChainBroken       the store has lost writes while this worker ran: drop all caches, read the positions, go on
+    """
+
+
+class StoreRefused(StoreError):
+    pass
+
+
+class StoreUnavailable(StoreError):
+    pass
+
+
+class StoreUncertain(StoreError):
+    pass
+
+
+class ChainBroken(StoreError):
+    pass
+
+
+class Loaded(NamedTuple):
+    """A state as it is stored."""
+
+    nonce: bytes  # 8 bytes; b"" where there is no state yet
+    state: bytes  # b"" where there is no state yet
+
+
+ABSENT = Loaded(b"", b"")
+
+
+class Write(msgspec.Struct, gc=False, array_like=True):
+    """One profile's new contents. What is None stays as it is, except ``due_ms``: None means that nothing is due."""
+
+    id: str
+    nonce: bytes  # of the state that this one was made from; b"" if there was none
+    state: bytes
+    fields: dict[str, bytes]  # view fields to set (JSON, or plain text for the scalars)
+    removed: list[str]  # view fields to delete
+    risk: float | None  # None: no score, the id leaves the risk index
+    stage: str
+    stage_before: str  # "" if there was none; the index is changed where the two differ
+    due_ms: int | None
+    external: list[tuple[str, str]]  # (system, external id) to add to the index
+    external_removed: list[tuple[str, str]]
+
+
+class Position(NamedTuple):
+    """How far a partition has been folded.
+
+    ``next_offset``: every state contains all before it. ``clear_ms``: no unread record of the partition is older (the time of the
+    last look if it was read to its end, else the greatest event time seen); 0: unknown.
+    """
+
+    next_offset: int
+    clear_ms: int
+
+
+class Store(Protocol):
+    """All methods may raise StoreUnavailable; the writing ones StoreUncertain and ChainBroken too."""
+
+    shards: int
+
+    async def open(self) -> None:
+        """Connect and check the server. StoreRefused: wrong version, evicts, other number of shards, newer format."""
+
+    async def close(self) -> None: ...
+
+    async def new_chain(self) -> None:
+        """Start a new chain for this worker, on every shard. Needed once before the first commit, and after each trouble."""
+
+    async def load(self, ids: Sequence[str]) -> list[Loaded]:
+        """States in the order of ``ids``; ABSENT where there is none. One round trip a shard."""
+
+    async def commit(self, writes: Sequence[Write], positions: Mapping[TP, Position], nonce: bytes) -> list[int]:
+        """Write all that don't conflict, in one script a shard, and return the indexes of those that do.
+
+        A write conflicts when the stored nonce is not its own; ``nonce`` (8 random bytes) becomes the new one. The positions are
+        written, to every shard, in the same script, but not on a shard that has a conflict; ``next_offset`` and ``clear_ms`` never go back.
+        The chain is checked before anything is written.
+        """
+
+    async def positions(self) -> dict[TP, Position]:
+        """The least over the shards; a partition that some shard doesn't know is left out."""
+
+    async def due(self, until_ms: int, limit: int) -> list[tuple[str, int]]:
+        """(id, due_ms) of customers whose moment has come, earliest first; at most ``limit`` a shard."""
+
+
+def shard_of(customer_id: str, shards: int) -> int:
+    """crc32 (IEEE) of the id's UTF-8 bytes, modulo the number of shards."""
+    return crc32(customer_id.encode()) % shards if shards > 1 else 0

@@ -1,0 +1,74 @@
+"""Topic ``clicks``: what a customer does on the web, in the app, in a mini program."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from schemas.topic import EventType, Topic
+from schemas.types import Count, Currency, Data, DurationMs, Key, Line, Minor, Name, Quantity
+
+
+class Touch(Data, frozen=True, kw_only=True, gc=False):
+    """Where and with what the customer was: shared by all clicks."""
+
+    session: Key | None = None
+    channel: Name | None = None  # web, app, wechat, ...
+    device: Name | None = None  # phone, tablet, desktop, ...
+    region: Name | None = None
+
+
+class PageViewed(Touch, frozen=True, kw_only=True, gc=False):
+    page: Line
+    dwell_ms: DurationMs = 0
+    referrer: Line | None = None
+
+
+class ItemViewed(Touch, frozen=True, kw_only=True, gc=False):
+    sku: Key
+    name: Line | None = None
+    category: Name | None = None
+    brand: Name | None = None
+    price_minor: Minor | None = None
+    currency: Currency | None = None
+    dwell_ms: DurationMs = 0
+
+
+class Searched(Touch, frozen=True, kw_only=True, gc=False):
+    query: Line
+    results: Count | None = None  # 0: an unmet wish
+
+
+class CartChanged(Touch, frozen=True, kw_only=True, gc=False):
+    action: Literal["added", "removed"]
+    sku: Key
+    category: Name | None = None
+    quantity: Quantity = 1
+    price_minor: Minor | None = None
+    currency: Currency | None = None
+
+
+class ContentEngaged(Touch, frozen=True, kw_only=True, gc=False):
+    content: Key
+    kind: Literal["text", "picture", "audio", "video", "live"]
+    topic: Name | None = None
+    action: Literal["viewed", "liked", "commented", "shared", "saved"] = "viewed"
+    dwell_ms: DurationMs = 0
+
+
+class AppOpened(Touch, frozen=True, kw_only=True, gc=False):
+    version: Name | None = None
+
+
+TOPIC = Topic(
+    name="clicks",
+    code=1,
+    doc=__doc__,
+    events=(
+        EventType("page.viewed", PageViewed),
+        EventType("item.viewed", ItemViewed),
+        EventType("search.made", Searched),
+        EventType("cart.changed", CartChanged),
+        EventType("content.engaged", ContentEngaged),
+        EventType("app.opened", AppOpened),
+    ),
+)

@@ -1,0 +1,60 @@
+"""Topic ``customers``: what the CRM knows: attributes, links between identities, consent."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from schemas.topic import EventType, Topic
+from schemas.types import Data, Key, Line, Name
+
+
+class AttributesChanged(Data, frozen=True, kw_only=True, gc=False):
+    """What is given replaces what was known before; what is left out stays. An empty string takes an attribute back."""
+
+    attributes: Annotated[
+        dict[Name, Annotated[str, Meta(max_length=256)]], Meta(min_length=1, max_length=32)
+    ]
+    system: Name = "crm"
+
+
+class ExternalIdAssigned(Data, frozen=True, kw_only=True, gc=False):
+    """This customer's id in another system: ``crm`` / ``00042``. Looked up with ``ProfileReader.by_external_id``."""
+
+    system: Name
+    external_id: Key
+
+
+class IdentityLinked(Data, frozen=True, kw_only=True, gc=False):
+    """The record's key and ``other`` are one person. (Kept in the log; merging profiles is not done yet.)"""
+
+    other: Key
+    kind: Name
+    confidence: Annotated[float, Meta(ge=0.0, le=1.0)] = 1.0
+
+
+class IdentityUnlinked(Data, frozen=True, kw_only=True, gc=False):
+    other: Key
+    kind: Name
+    reason: Line | None = None
+
+
+class ConsentChanged(Data, frozen=True, kw_only=True, gc=False):
+    purpose: Name  # service, marketing, profiling, ...
+    granted: bool
+    basis: Literal["consent", "contract", "legal-obligation", "legitimate-interest"] = "consent"
+
+
+TOPIC = Topic(
+    name="customers",
+    code=6,
+    doc=__doc__,
+    events=(
+        EventType("attributes.changed", AttributesChanged),
+        EventType("external-id.assigned", ExternalIdAssigned),
+        EventType("identity.linked", IdentityLinked),
+        EventType("identity.unlinked", IdentityUnlinked),
+        EventType("consent.changed", ConsentChanged),
+    ),
+)

@@ -1,0 +1,131 @@
+"""What Portrait publishes: actions, lessons, dead letters, model snapshots. JSON in Kafka, each with a format number.
+
+Actions are CloudEvents 1.0 as well, so that whatever reads the company's events can read them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+
+class Reason(msgspec.Struct, frozen=True, gc=False):
+    """Why, in words for a person: ``code`` is stable, ``en`` and ``zh`` say the same."""
+
+    code: str
+    en: str
+    zh: str
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Something to do for one customer now.
+
+    ``id`` is a digest of customer, rule and episode: a repeated publication carries the same one, so consumers keep the ids
+    that they have acted on until ``expires_at_ms``.
+    """
+
+    format: int = 1
+    id: str
+    customer_id: str
+    rule: str
+    episode: str
+    raised_at_ms: int
+    expires_at_ms: int
+    stage: str
+    churn_risk: float | None
+    model_version: str
+    reasons: list[Reason]
+    suggest: Reason
+
+
+class ActionEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The CloudEvents envelope of an action."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str
+    source: str = "/portrait"
+    type: str = "action.raised"
+    time: str
+    subject: str
+    datacontenttype: str = "application/json"
+    data: Action
+
+
+class Lesson(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A matured example for the churn model: features as they stood at ``scored_at_ms``; ``churned``: nothing was bought in the horizon."""
+
+    format: int = 1
+    id: str
+    customer_id: str
+    model: str
+    scored_at_ms: int
+    horizon_days: int
+    features: dict[str, float]
+    risk: float  # as it was predicted then: progressive validation
+    model_version: str
+    churned: bool
+
+
+class Origin(msgspec.Struct, frozen=True, gc=False):
+    """Where a record stood in the log."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A record that could not be folded, with the reason, the path, the remedy, and its origin. ``id`` is the origin's text.
+
+    Key and value are kept as base64 (JSON has no bytes): they may be personal data, so the topic's retention is a privacy setting.
+    """
+
+    format: int = 1
+    id: str
+    origin: Origin
+    reason: str
+    path: str
+    message: str
+    remedy: str
+    record_ms: int
+    key: bytes | None
+    value: bytes | None
+    value_truncated: bool = False
+    headers: list[tuple[str, bytes]] = []
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A dead letter's origin that has been published again, mended or under mended code."""
+
+    format: int = 1
+    origin: Origin
+    replayed_at_ms: int
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A version of a model, as plain data.
+
+    ``generation`` grows when a model is started anew, ``lessons`` with each lesson learned: the greater pair wins. ``offsets``
+    and ``recent`` (ids of lessons) let the trainer resume without counting a lesson twice. ``scorer`` is all that a worker needs,
+    ``learner`` what the trainer needs to go on learning; ``digest`` is blake2b over both, to refuse a broken one.
+    """
+
+    format: int = 1
+    model: str
+    generation: int
+    lessons: int
+    trained_at_ms: int
+    offsets: dict[str, int]
+    recent: list[str]
+    scorer: dict[str, Any]
+    learner: dict[str, Any]
+    metrics: dict[str, float]
+    digest: str
+
+    @property
+    def version(self) -> str:
+        return f"{self.generation}.{self.lessons}"
