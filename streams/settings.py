@@ -1,0 +1,61 @@
+"""Settings of the service, read once from the environment (``PORTRAIT_*``). Secrets may stand in a file: ``PORTRAIT_X_FILE``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, get_args
+
+import msgspec
+
+Clock = Literal["wall", "stream"]
+
+
+class SettingsError(ValueError):
+    """A setting that can't be used; the message names the variable and what it may hold."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Each field is one variable: ``kafka`` is ``PORTRAIT_KAFKA``. Defaults suit one machine."""
+
+    kafka: str = "127.0.0.1:9092"  # bootstrap servers, comma separated
+    redis: str = "redis://127.0.0.1:6379/0"  # redis://, rediss:// (TLS) or unix://; user and password in the URL or from PORTRAIT_REDIS_FILE
+    shards: int = 1  # fixed at creation; more than one for a Redis Cluster
+    cluster: bool = False  # PORTRAIT_REDIS names a node of a Redis Cluster
+    prefix: str = ""  # of every key in Redis: separates tenants
+    group: str = "portrait"  # the consumer group of the workers
+    partitions: int = 4  # of each topic of events, when `portrait topics create` makes them
+    replication: int = 1
+    clock: Clock = "wall"  # wall: catches up in event time, then follows the wall clock; stream: event time only
+    horizon_days: int = 60  # churn: nothing bought within so many days
+    batch_records_max: int = 2000  # of one batch, over all partitions
+    cache_profiles: int = 50_000  # states kept in a worker's memory
+    sweep_interval_ms: int = 1000
+    actions_per_minute_max: int = 600  # a cap over all customers of one worker
+    session_timeout_s: float = 10.0
+    http_host: str = "127.0.0.1"
+    http_port: int = 6066  # /livez /readyz /metrics; 0: any free port; -1: none
+    log_level: str = "INFO"
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Settings from ``environ``. Raises SettingsError."""
+    given: dict[str, str] = {}
+    for name in Settings.__struct_fields__:
+        variable = f"PORTRAIT_{name.upper()}"
+        if file := environ.get(f"{variable}_FILE"):
+            try:
+                given[name] = Path(file).read_text().strip()
+            except OSError as error:
+                raise SettingsError(f"{variable}_FILE: {error}") from error
+        elif variable in environ:
+            given[name] = environ[variable]
+    try:
+        settings = msgspec.convert(given, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"PORTRAIT_*: {error}. clock is one of {get_args(Clock)}; see `portrait worker --help`") from error
+    if settings.shards < 1 or settings.batch_records_max < 1 or settings.cache_profiles < settings.batch_records_max:
+        raise SettingsError("PORTRAIT_SHARDS and PORTRAIT_BATCH_RECORDS_MAX are at least 1, PORTRAIT_CACHE_PROFILES at least a batch")
+    if "{" in settings.prefix or "}" in settings.prefix:
+        raise SettingsError("PORTRAIT_PREFIX: braces would change the cluster's slot of every key")
+    return settings
