@@ -1,0 +1,57 @@
+# Needs Python 3.11, make, and the network to PyPI; nothing else. `make` alone says what there is.
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+FOR    ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help venv run test bench lock secrets clean
+
+help:  ## what there is to do
+	@echo "Portrait: live customer portraits from Kafka into Redis."
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  First time: make run. Then, in another terminal, paste the lines that it prints."
+	@echo "  All the verbs: $(BIN)/portrait --help"
+
+venv: $(STAMP)  ## the environment, in .venv (tests, benchmarks, embedded servers included)
+
+# The stamp follows the lock and pyproject: run again, it does nothing.
+$(STAMP): requirements-dev.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11, or say make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+run: $(STAMP)  ## broker, store, worker and a stream of events, on loopback (FOR=20: end after 20 s)
+	@$(BIN)/portrait up $(if $(FOR),--for $(FOR))
+
+test: $(STAMP)  ## lint, types, layers, all tests (real Kafka and Redis where found, embedded ones otherwise)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+bench: $(STAMP)  ## speed and size beside peers; the last line is JSON
+	@$(BIN)/python -m bench
+
+lock: $(STAMP)  ## resolve the locks again, from pyproject.toml
+	$(PYTHON) -m venv $(VENV)/lock
+	$(VENV)/lock/bin/python -m pip install --quiet uv
+	$(VENV)/lock/bin/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	    --no-annotate --custom-compile-command "make lock" --output-file requirements.lock
+	$(VENV)/lock/bin/uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	    --no-annotate --custom-compile-command "make lock" --all-extras --constraint requirements.lock --output-file requirements-dev.lock
+
+secrets:  ## a password for docker-compose.yml, in secrets/ (once)
+	@test ! -e secrets/redis-url || { echo "secrets/ is there already"; exit 1; }
+	@umask 077 && mkdir -p secrets && $(PYTHON) -c 'import secrets; p = secrets.token_urlsafe(24); \
+	open("secrets/redis-url", "w").write(f"redis://:{p}@valkey:6379/0\n"); open("secrets/valkey.conf", "w").write(f"requirepass {p}\n")'
+	@chmod 644 secrets/redis-url secrets/valkey.conf  # read by the containers' own users; the directory stays ours alone
+	@echo "secrets/redis-url and secrets/valkey.conf written. Next: docker compose up --build"
+
+clean:  ## remove the environment and the caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info build dist
