@@ -1,0 +1,242 @@
+"""The store in Redis or Valkey: one script call a shard for a whole batch. See docs/profile-keys.md for the keys."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+
+from profile_store.contract import (
+    ABSENT,
+    TP,
+    ChainBroken,
+    Loaded,
+    Position,
+    StoreError,
+    StoreRefused,
+    StoreUncertain,
+    Write,
+    shard_of,
+)
+from profile_store.keys import FORMAT, ShardKeys, encode, shard_keys, slot_tag
+from profile_store.link import Link, Script, Servers
+
+_NONCE_BYTES = 8
+_CHAIN_EXPIRY_S = 86_400  # of a worker that has gone; every commit starts it anew
+_VERSION_MIN = (6, 2)
+
+_log = logging.getLogger(__name__)
+_commit = Script(files("profile_store").joinpath("commit.lua").read_text())
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class RedisStore:
+    """A ``Store`` in Redis 6.2 or later, any Valkey, or a cluster of either.
+
+    ``url``: redis://, rediss:// or unix://; in a cluster, of any of its nodes. ``worker_id`` names this worker's chain: two
+    processes that share one break each other's, so that only the later goes on. ``rng`` gives so many random bytes.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        worker_id: str,
+        rng: Callable[[int], bytes],
+        shards: int = 1,
+        cluster: bool = False,
+        prefix: str = "",
+        timeout_s: float = 10.0,
+    ) -> None:
+        self.shards = shards
+        self._cluster = cluster
+        self._rng = rng
+        servers = Servers(url, cluster=cluster, timeout_s=timeout_s)
+        self._shards = [
+            _Shard(keys, Link(servers, slot_tag(number)), keys.chain + encode(worker_id))
+            for number, keys in enumerate(shard_keys(prefix, shards))
+        ]
+
+    async def open(self) -> None:
+        for shard in self._shards if self._cluster else self._shards[:1]:
+            await _check_server(shard.link, self._cluster)
+        for shard in self._shards:  # in order: a wrong number of shards is refused before any key of a new shard is made
+            await shard.check_meta(self.shards)
+
+    async def close(self) -> None:
+        for shard in self._shards:
+            await shard.link.close()
+
+    async def new_chain(self) -> None:
+        token = self._rng(_NONCE_BYTES).hex()
+        for shard in self._shards:
+            await shard.check_meta(self.shards)  # after a wipe it is gone, and another may have written it
+        await asyncio.gather(*(shard.new_chain(token) for shard in self._shards))
+
+    async def load(self, ids: Sequence[str]) -> list[Loaded]:
+        loaded = [ABSENT] * len(ids)
+
+        async def load_part(shard: _Shard, indexes: list[int]) -> None:
+            values = await shard.link.call(b"MGET", *shard.keys.states([ids[i] for i in indexes]))
+            for i, value in zip(indexes, values, strict=True):
+                if value is not None:
+                    loaded[i] = Loaded(value[:_NONCE_BYTES], value[_NONCE_BYTES:])
+
+        await asyncio.gather(*(load_part(s, part) for s, part in zip(self._shards, self._parts(ids), strict=True) if part))
+        return loaded
+
+    async def commit(self, writes: Sequence[Write], positions: Mapping[TP, Position], nonce: bytes) -> list[int]:
+        marks = [(f"{topic}/{partition}", str(at.next_offset), str(at.clear_ms)) for (topic, partition), at in positions.items()]
+        parts = self._parts([write.id for write in writes])
+        busy = [(shard, part) for shard, part in zip(self._shards, parts, strict=True) if part or marks]
+        outcomes = await asyncio.gather(
+            *(shard.commit([writes[i] for i in part], marks, nonce) for shard, part in busy), return_exceptions=True
+        )
+        _raise_worst(outcomes)
+        return sorted(part[i] for (_, part), conflicts in zip(busy, outcomes, strict=True) for i in conflicts)  # type: ignore[union-attr]
+
+    async def positions(self) -> dict[TP, Position]:
+        marks = await asyncio.gather(*(shard.positions() for shard in self._shards))
+        common = set(marks[0]).intersection(*marks[1:])
+        return {tp: Position(min(m[tp].next_offset for m in marks), min(m[tp].clear_ms for m in marks)) for tp in common}
+
+    async def due(self, until_ms: int, limit: int) -> list[tuple[str, int]]:
+        found = await asyncio.gather(*(shard.due(until_ms, limit) for shard in self._shards))
+        return sorted((item for part in found for item in part), key=lambda item: (item[1], item[0]))
+
+    def _parts(self, ids: Sequence[str]) -> list[list[int]]:
+        """The indexes of the ids of each shard."""
+        if self.shards == 1:
+            return [list(range(len(ids)))]
+        parts: list[list[int]] = [[] for _ in self._shards]
+        for i, customer_id in enumerate(ids):
+            parts[shard_of(customer_id, self.shards)].append(i)
+        return parts
+
+
+class _Shard:
+    """One shard: its keys, the way to its server, and this worker's chain there."""
+
+    def __init__(self, keys: ShardKeys, link: Link, chain_key: str) -> None:
+        self.keys = keys
+        self.link = link
+        self._chain_key = chain_key
+        self._token = ""  # "" until new_chain
+        self._count = 0
+        self._turn = asyncio.Lock()  # each commit must know what the one before it left
+
+    async def check_meta(self, shards: int) -> None:
+        """Create the shard's meta hash where there is none. Raises StoreRefused where it says something else."""
+        key = self.keys.meta
+        await self.link.call(b"HSETNX", key, b"format", FORMAT)
+        await self.link.call(b"HSETNX", key, b"shards", shards)
+        there = [int(value or 0) for value in await self.link.call(b"HMGET", key, b"format", b"shards")]
+        if there[0] != FORMAT:
+            raise StoreRefused(
+                f"the data in Redis has format {there[0]}, not {FORMAT}: upgrade this program, or use another prefix"
+            )
+        if there[1] != shards:
+            raise StoreRefused(
+                f"the data in Redis has {there[1]} shards, not {shards}: set PORTRAIT_SHARDS={there[1]}, "
+                "or rebuild it under another PORTRAIT_PREFIX"
+            )
+
+    async def new_chain(self, token: str) -> None:
+        async with self._turn:
+            self._token = ""
+            await self.link.call(b"SET", self._chain_key, f"{token}:0", b"EX", _CHAIN_EXPIRY_S)
+            self._token, self._count = token, 0
+
+    async def commit(self, writes: list[Write], marks: list[tuple[str, str, str]], nonce: bytes) -> list[int]:
+        """Indexes of the writes that conflict."""
+        ids = [write.id for write in writes]
+        stages = list({stage for write in writes for stage in (write.stage, write.stage_before) if stage})
+        heads, values = _flatten(writes)
+        keys = self.keys
+        names = [self._chain_key, keys.positions, keys.clear, keys.due, keys.risk, keys.external, keys.stages]
+        names += keys.states(ids)
+        names += keys.profiles(ids)
+        names += [keys.stage + encode(stage) for stage in stages]
+        payload = _encode((heads, marks, stages))
+        async with self._turn:
+            chain, following = f"{self._token}:{self._count}", f"{self._token}:{self._count + 1}"
+            arguments = [chain, following, _CHAIN_EXPIRY_S, nonce, keys.changes, payload, *values]
+            conflicts = await self.link.run(_commit, names, arguments)
+            if conflicts is None:
+                raise ChainBroken("Redis has lost writes of this worker, or another worker took its name")
+            self._count += 1
+        return conflicts
+
+    async def positions(self) -> dict[TP, Position]:
+        clear = await self.link.call(b"HGETALL", self.keys.clear)  # first: older than the offsets it belongs to, never newer
+        offsets = await self.link.call(b"HGETALL", self.keys.positions)
+        clear_ms = dict(zip(clear[::2], clear[1::2], strict=True))
+        positions = {}
+        for field, offset in zip(offsets[::2], offsets[1::2], strict=True):
+            topic, _, partition = field.decode().rpartition("/")
+            positions[topic, int(partition)] = Position(int(offset), int(clear_ms.get(field, 0)))
+        return positions
+
+    async def due(self, until_ms: int, limit: int) -> list[tuple[str, int]]:
+        found = await self.link.call(b"ZRANGEBYSCORE", self.keys.due, b"-inf", until_ms, b"WITHSCORES", b"LIMIT", 0, limit)
+        return [(member.decode(), int(float(score))) for member, score in zip(found[::2], found[1::2], strict=True)]
+
+
+def _flatten(writes: list[Write]) -> tuple[list[tuple[Any, ...]], list[bytes]]:
+    """What the script wants of the writes: a head each, and all their bytes in a row."""
+    heads: list[tuple[Any, ...]] = []
+    values: list[bytes] = []
+    for w in writes:
+        fields = w.fields
+        index = (w.risk, w.stage, w.stage_before, w.due_ms, w.external, w.external_removed)
+        heads.append((w.id, list(fields), w.removed, *index))
+        values += (w.nonce, w.state)
+        values += fields.values()
+    return heads, values
+
+
+def _raise_worst(outcomes: Sequence[object]) -> None:
+    """Raise the error that asks most of the caller, if there is one."""
+    errors = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    for error in errors:
+        if not isinstance(error, StoreError):
+            raise error
+    for kind in (StoreRefused, ChainBroken, StoreUncertain):
+        for error in errors:
+            if isinstance(error, kind):
+                raise error
+    if errors and len(errors) < len(outcomes):
+        raise StoreUncertain(f"only some shards were written: {errors[0]}")
+    if errors:
+        raise errors[0]
+
+
+async def _check_server(link: Link, cluster: bool) -> None:
+    """Raises StoreRefused if the server can't be used safely."""
+    try:
+        info = _parse_info(await link.call(b"INFO"))
+    except StoreRefused as error:
+        _log.warning("redis.unchecked: INFO is not allowed (%s); needed is 6.2 or later, maxmemory-policy noeviction", error)
+        return
+    version = info.get("redis_version", "")
+    match = re.match(r"(\d+)\.(\d+)", version)
+    if match and (int(match[1]), int(match[2])) < _VERSION_MIN:
+        raise StoreRefused(f"Redis {version} is too old: 6.2 or later is needed, or any Valkey")
+    policy = info.get("maxmemory_policy", "noeviction")
+    if info.get("maxmemory", "0") != "0" and policy != "noeviction":
+        raise StoreRefused(
+            f"Redis may evict keys (maxmemory-policy {policy}), and a profile that is gone looks like a new customer: "
+            "set `maxmemory-policy noeviction`"
+        )
+    if not cluster and info.get("cluster_enabled") == "1":
+        raise StoreRefused("this Redis is a node of a cluster: set PORTRAIT_CLUSTER=true")
+
+
+def _parse_info(reply: bytes) -> dict[str, str]:
+    """``INFO``'s lines ``name:value``."""
+    return dict(line.split(":", 1) for line in reply.decode().splitlines() if ":" in line)
