@@ -56,8 +56,7 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A matured example for the churn model: features as they stood at ``scored_at_ms``; ``churned``: nothing was bought in the horizon."""
 
     format: int = 1
-    id: str
-    customer_id: str
+    id: str  # digest of customer, model and day of scoring: no personal data goes into a lesson
     model: str
     scored_at_ms: int
     horizon_days: int

@@ -1,0 +1,165 @@
+"""`evolve`: one customer's state and new events in, a changed state and what it caused out. Pure.
+
+Events are folded into the features (facts: any order gives the same). Then the state is settled at a moment: the stage moves,
+the score is made, labels mature, rules look at what turned (`portrait.settle`). When events of several days come at once, as in a
+replay, each day is settled by itself, and so is every moment between them at which something was due, so that stages and labels
+come about as they would have live.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from portrait import lifecycle
+from portrait.features.registry import FOLDS
+from portrait.models.churn import Scorer
+from portrait.settle import Policy, Settling, rescore, settle
+from portrait.show import next_shown_day, show
+from portrait.state import HASH_BYTES, RING_EVENTS, State
+from portrait.structures import DAY_MS, NEVER
+from schemas.event import Event
+
+_RING_BYTES = RING_EVENTS * HASH_BYTES
+_DEFAULT = Policy()
+
+
+class Arrival(NamedTuple):
+    """An event and where it came from: ``mark`` as `portrait.state.mark_of` makes it."""
+
+    mark: int
+    offset: int
+    event: Event
+
+
+class Change(NamedTuple):
+    """What `evolve` made. ``fields`` are the view's fields that may have changed; None stands for a field to delete.
+
+    What the change caused lies in ``state.effects`` until it has been published: then `published` takes it out.
+    """
+
+    state: State
+    fields: dict[str, bytes | None]
+    stage_before: str
+    folded: int
+    repeated: int  # at or below the watermark
+    duplicates: int  # in the ring of recent ids
+    raised: int  # actions
+
+
+def evolve(
+    state: State | None, customer_id: str, arrivals: Sequence[Arrival], clock_ms: int, scorer: Scorer, policy: Policy = _DEFAULT
+) -> Change | None:
+    """Fold ``arrivals`` (in the order of the log within each partition) and settle at ``clock_ms``.
+
+    ``clock_ms``: every partition has been read to this moment. The given state is consumed: it is changed in place. Without arrivals
+    this is a tick. None: nothing is new or due, and there is nothing to write.
+    """
+    if state is None:
+        if not arrivals:
+            return None
+        state = State()
+    fresh, repeated, duplicates = _sift(state, arrivals)
+    if not fresh and not duplicates and not state.effects and (due_ms(state) or NEVER) > clock_ms:
+        return None
+    if state.risk is not None and state.model != scorer.version:
+        rescore(state, scorer)
+    stage_before = state.stage
+    work = Settling(customer_id, state, clock_ms, scorer, policy)
+    for group in _by_day(fresh, max(state.moment_ms, 0) // DAY_MS):
+        at_ms = max(state.moment_ms, min(group[-1].time_ms, clock_ms))
+        _wake_until(work, at_ms)
+        for event in group:
+            _fold(work, event)
+        settle(work, at_ms, group)
+    _wake_until(work, clock_ms)
+    if state.moment_ms // DAY_MS < clock_ms // DAY_MS:
+        settle(work, clock_ms, ())
+    state.moment_ms = max(state.moment_ms, clock_ms)
+    state.version += 1
+    return Change(state, show(work), stage_before, len(fresh), repeated, duplicates, work.raised)
+
+
+def _sift(state: State, arrivals: Sequence[Arrival]) -> tuple[list[Event], int, int]:
+    """What has not been folded yet, ordered by time; how many offsets and how many ids had been seen before."""
+    fresh: list[Event] = []
+    repeated = 0
+    marks, rings = state.marks, state.rings
+    for mark, offset, event in arrivals:
+        if offset <= marks.get(mark, -1):
+            repeated += 1
+            continue
+        marks[mark] = offset
+        code, digest = event.topic_code, event.hash
+        ring = rings.get(code)
+        if ring is None:
+            rings[code] = digest
+        elif _holds(ring, digest):
+            continue
+        else:
+            rings[code] = (ring + digest)[-_RING_BYTES:]
+        fresh.append(event)
+    duplicates = len(arrivals) - repeated - len(fresh)
+    if len(fresh) > 1:
+        fresh.sort(key=_time_of)
+    return fresh, repeated, duplicates
+
+
+def _time_of(event: Event) -> int:
+    return event.time_ms
+
+
+def _holds(ring: bytes, digest: bytes) -> bool:
+    at = ring.find(digest)
+    while at > 0 and at % HASH_BYTES:
+        at = ring.find(digest, at + 1)
+    return at >= 0
+
+
+def _by_day(events: list[Event], today: int) -> Iterator[list[Event]]:
+    """Groups of one UTC day each; what is late joins the first group."""
+    group: list[Event] = []
+    day = today
+    for event in events:
+        event_day = event.time_ms // DAY_MS
+        if event_day > day:
+            if group:
+                yield group
+            group, day = [], event_day
+        group.append(event)
+    if group:
+        yield group
+
+
+def _fold(work: Settling, event: Event) -> None:
+    state = work.state
+    state.events += 1
+    state.audit = (state.audit + int.from_bytes(event.hash, "little")) & 0xFFFF_FFFF_FFFF_FFFF
+    today = max(state.moment_ms, event.time_ms) // DAY_MS
+    parts, bought = state.parts, state.parts.consumption.bought
+    bits = bought.bits
+    for index, name, fold in FOLDS[type(event.data)]:
+        fold(getattr(parts, name), event, today)
+        work.dirty.add(index)
+    if bought.bits is not bits:
+        state.rhythm = lifecycle.walk(bought.days())
+
+
+def _wake_until(work: Settling, until_ms: int) -> None:
+    """Settle at every moment that was due until then, in order."""
+    state = work.state
+    while state.wake_ms <= until_ms:
+        settle(work, state.wake_ms, ())
+
+
+def due_ms(state: State) -> int | None:
+    """When the state must be looked at though nothing arrives: a stage, score or label is due, a window ends, an effect waits."""
+    if state.effects:
+        return state.moment_ms
+    due = min(state.wake_ms, next_shown_day(state) * DAY_MS)
+    return due if due < NEVER else None
+
+
+def published(state: State) -> None:
+    """Take out the effects: the broker has acknowledged them."""
+    state.effects = []

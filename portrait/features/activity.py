@@ -1,0 +1,58 @@
+"""When and where a customer is active: from every event. Shown as the dimension ``channels`` together with the contacts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import field
+
+from portrait.features.base import Feature, Part
+from portrait.structures import DAY_MS, NEVER, Days, Tally, add_day, expire_days, tally, top, windows
+from schemas.event import Event
+
+HOURS = tuple(str(hour) for hour in range(24))
+CHANNELS_MAX = 12
+
+
+class Activity(Part, array_like=True, gc=False):
+    first_ms: int = NEVER
+    last_ms: int = 0
+    events: int = 0
+    days: Days = field(default_factory=dict)
+    hours: Tally = field(default_factory=dict)  # the customer's local hours
+    channels: Tally = field(default_factory=dict)
+
+
+def fold(part: Activity, event: Event, today: int) -> None:
+    ms = event.time_ms
+    if ms < part.first_ms:
+        part.first_ms = ms
+    if ms > part.last_ms:
+        part.last_ms = ms
+    part.events += 1
+    add_day(part.days, ms // DAY_MS, today)
+    hour = HOURS[event.hour]
+    part.hours[hour] = part.hours.get(hour, 0) + 1
+    channel = getattr(event.data, "channel", None)
+    if channel:
+        tally(part.channels, channel, CHANNELS_MAX)
+
+
+def view(part: Activity, today: int) -> tuple[dict[str, Any] | None, int]:
+    week, month, quarter, due = windows(part.days, today)
+    shown = {
+        "first_seen_ms": part.first_ms,
+        "last_seen_ms": part.last_ms,
+        "events": {"7d": week, "30d": month, "90d": quarter, "total": part.events},
+        "active_hours": top(part.hours, 3),
+    }
+    if part.channels:
+        shown["channels"] = top(part.channels, 5)
+    return shown, due
+
+
+def expire(part: Activity, today: int) -> None:
+    expire_days(part.days, today)
+
+
+FEATURE = Feature(name="activity", part=Activity, folds={}, view=view, expire=expire, every=fold)

@@ -1,0 +1,31 @@
+"""What a feature is: a part of every customer's state, the events that it folds, and the dimensions it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from schemas.event import Event
+from schemas.types import Data
+
+#: (part of the state, event, today) -> None; changes the part in place. ``today`` is the UTC day of the state's moment.
+Fold = Callable[[Any, Event, int], None]
+#: (part, today) -> (dimension as plain data, the next day on which it changes by itself). None: nothing to show yet.
+View = Callable[[Any, int], tuple[dict[str, Any] | None, int]]
+
+
+class Part(msgspec.Struct, array_like=True, gc=False):
+    """Base of a feature's part of the state. Fields are stored by position: only ever append, each with a default."""
+
+
+class Feature(NamedTuple):
+    """One file declares one of these, and `portrait.features.registry` names it."""
+
+    name: str  # attribute of the state, and field of the profile
+    part: type[Part]
+    folds: Mapping[type[Data], Fold]
+    view: View
+    expire: Callable[[Any, int], None] = lambda part, today: None  # drop what has left all windows
+    every: Fold | None = None  # folds every event, of whatever type

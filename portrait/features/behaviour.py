@@ -1,0 +1,126 @@
+"""What a customer looks at: pages, items, searches, carts, content; from ``clicks``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import field
+
+from portrait.features.base import Feature, Part
+from portrait.structures import DAY_MS, Days, Tally, add_day, expire_days, tally, top, windows
+from schemas.clicks import AppOpened, CartChanged, ContentEngaged, ItemViewed, PageViewed, Searched, Touch
+from schemas.event import Event
+
+PAGES_MAX, ITEMS_MAX, CATEGORIES_MAX, BRANDS_MAX, SEARCHES_MAX, PLACES_MAX = 8, 8, 12, 8, 8, 4
+SHOWN = 5
+
+
+class Behaviour(Part, array_like=True, gc=False):
+    days: Days = field(default_factory=dict)  # clicks of all kinds
+    clicks: int = 0
+    last_ms: int = 0
+    dwell_ms: int = 0
+    pages: Tally = field(default_factory=dict)
+    items: Tally = field(default_factory=dict)
+    categories: Tally = field(default_factory=dict)
+    brands: Tally = field(default_factory=dict)
+    searches: Tally = field(default_factory=dict)
+    unmet: Tally = field(default_factory=dict)  # searches that found nothing
+    content: Tally = field(default_factory=dict)  # by kind: text, video, ...
+    topics: Tally = field(default_factory=dict)
+    devices: Tally = field(default_factory=dict)
+    regions: Tally = field(default_factory=dict)
+    cart_added: int = 0
+    cart_removed: int = 0
+    app_opens: int = 0
+
+
+def touch(part: Behaviour, event: Event, today: int) -> None:
+    """What all clicks share."""
+    data: Touch = event.data
+    ms = event.time_ms
+    part.clicks += 1
+    if ms > part.last_ms:
+        part.last_ms = ms
+    add_day(part.days, ms // DAY_MS, today)
+    if data.device is not None:
+        tally(part.devices, data.device, PLACES_MAX)
+    if data.region is not None:
+        tally(part.regions, data.region, PLACES_MAX)
+
+
+def page(part: Behaviour, event: Event, today: int) -> None:
+    touch(part, event, today)
+    tally(part.pages, event.data.page, PAGES_MAX)
+    part.dwell_ms += event.data.dwell_ms
+
+
+def item(part: Behaviour, event: Event, today: int) -> None:
+    touch(part, event, today)
+    data: ItemViewed = event.data
+    tally(part.items, data.sku, ITEMS_MAX)
+    tally(part.categories, data.category, CATEGORIES_MAX)
+    tally(part.brands, data.brand, BRANDS_MAX)
+    part.dwell_ms += data.dwell_ms
+
+
+def search(part: Behaviour, event: Event, today: int) -> None:
+    touch(part, event, today)
+    query = event.data.query.casefold()
+    tally(part.searches, query, SEARCHES_MAX)
+    if event.data.results == 0:
+        tally(part.unmet, query, SEARCHES_MAX)
+
+
+def cart(part: Behaviour, event: Event, today: int) -> None:
+    touch(part, event, today)
+    if event.data.action == "added":
+        part.cart_added += event.data.quantity
+    else:
+        part.cart_removed += event.data.quantity
+    tally(part.categories, event.data.category, CATEGORIES_MAX)
+
+
+def content(part: Behaviour, event: Event, today: int) -> None:
+    touch(part, event, today)
+    tally(part.content, event.data.kind, SHOWN)
+    tally(part.topics, event.data.topic, CATEGORIES_MAX)
+    part.dwell_ms += event.data.dwell_ms
+
+
+def opened(part: Behaviour, event: Event, today: int) -> None:
+    touch(part, event, today)
+    part.app_opens += 1
+
+
+def view(part: Behaviour, today: int) -> tuple[dict[str, Any] | None, int]:
+    week, month, quarter, due = windows(part.days, today)
+    if not part.clicks:
+        return None, due
+    shown: dict[str, Any] = {
+        "clicks": {"7d": week, "30d": month, "90d": quarter, "total": part.clicks},
+        "last_click_ms": part.last_ms,
+        "dwell_ms": part.dwell_ms,
+    }
+    for name in ("pages", "items", "categories", "brands", "searches", "unmet", "content", "topics", "devices", "regions"):
+        counts = getattr(part, name)
+        if counts:
+            shown[name] = top(counts, SHOWN)
+    if part.cart_added or part.cart_removed:
+        shown["cart"] = {"added": part.cart_added, "removed": part.cart_removed}
+    if part.app_opens:
+        shown["app_opens"] = part.app_opens
+    return shown, due
+
+
+def expire(part: Behaviour, today: int) -> None:
+    expire_days(part.days, today)
+
+
+FEATURE = Feature(
+    name="behaviour",
+    part=Behaviour,
+    folds={PageViewed: page, ItemViewed: item, Searched: search, CartChanged: cart, ContentEngaged: content, AppOpened: opened},
+    view=view,
+    expire=expire,
+)

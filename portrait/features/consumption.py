@@ -1,0 +1,182 @@
+"""What a customer buys, and how: counts and money by window, rhythm, categories, promotions, payment; from ``orders``.
+
+Money is integer minor units by currency. A cancellation or refund is booked on the day on which the order was placed, so a
+window's net spend is the same whichever came first. A day on which an order was placed stays a purchase day, cancelled or not:
+the rhythm is about the customer's will to buy.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import field
+
+from portrait.features.base import Feature, Part
+from portrait.structures import DAY_MS, MORE, Calendar, Days, Tally, add_day, expire_days, tally, top, windows
+from schemas.event import Event
+from schemas.orders import OrderCancelled, OrderDelivered, OrderPlaced, OrderRefunded
+
+CURRENCIES_MAX, CATEGORIES_MAX, BRANDS_MAX, ITEMS_MAX, METHODS_MAX = 4, 12, 8, 8, 6
+SHOWN = 5
+#: Purchase days are kept for five years: 229 bytes at the most.
+CALENDAR_DAYS = 1826
+
+
+class Money(Part, array_like=True, gc=False):
+    """One currency: lifetime totals, and net spend by the day on which the order was placed. Minor units."""
+
+    placed_minor: int = 0
+    cancelled_minor: int = 0
+    refunded_minor: int = 0
+    discount_minor: int = 0
+    days: Days = field(default_factory=dict)
+
+
+class LastOrder(Part, array_like=True, gc=False):
+    """The greatest by (time, order id, amount)."""
+
+    ms: int = 0
+    order_id: str = ""
+    amount_minor: int = 0
+    currency: str = ""
+
+
+class Consumption(Part, array_like=True, gc=False):
+    days: Days = field(default_factory=dict)  # orders placed, less those cancelled as a whole
+    bought: Calendar = field(default_factory=Calendar)
+    money: dict[str, Money] = field(default_factory=dict)
+    last: LastOrder = field(default_factory=LastOrder)
+    placed: int = 0
+    cancelled: int = 0
+    refunded: int = 0
+    delivered: int = 0
+    late: int = 0
+    units: int = 0
+    discounted: int = 0
+    with_coupon: int = 0
+    by_instalments: int = 0
+    methods: Tally = field(default_factory=dict)
+    categories: Tally = field(default_factory=dict)
+    brands: Tally = field(default_factory=dict)
+    items: Tally = field(default_factory=dict)
+
+    @property
+    def spent_minor(self) -> int:
+        """Net lifetime spend over all currencies; only good for comparing a customer with the average order."""
+        return sum(m.placed_minor - m.cancelled_minor - m.refunded_minor for m in self.money.values())
+
+
+def money_of(part: Consumption, currency: str) -> Money:
+    money = part.money.get(currency)
+    if money is None:
+        if len(part.money) >= CURRENCIES_MAX and currency not in part.money:
+            currency = MORE  # marked, and no fact any more
+        money = part.money.setdefault(currency, Money())
+    return money
+
+
+def placed(part: Consumption, event: Event, today: int) -> None:
+    data: OrderPlaced = event.data
+    day = event.time_ms // DAY_MS
+    part.placed += 1
+    add_day(part.days, day, today)
+    if day > today - CALENDAR_DAYS:
+        part.bought.add(day)
+    money = money_of(part, data.currency)
+    money.placed_minor += data.amount_minor
+    if data.amount_minor:
+        add_day(money.days, day, today, data.amount_minor)
+    last = part.last
+    if (event.time_ms, data.order_id, data.amount_minor) > (last.ms, last.order_id, last.amount_minor):
+        part.last = LastOrder(event.time_ms, data.order_id, data.amount_minor, data.currency)
+    if data.discount_minor:
+        part.discounted += 1
+        money.discount_minor += data.discount_minor
+    if data.coupon is not None:
+        part.with_coupon += 1
+    if data.instalments > 1:
+        part.by_instalments += 1
+    if data.payment_method is not None:
+        tally(part.methods, data.payment_method, METHODS_MAX)
+    for line in data.lines:
+        part.units += line.quantity
+        tally(part.items, line.sku, ITEMS_MAX)
+        tally(part.categories, line.category, CATEGORIES_MAX)
+        tally(part.brands, line.brand, BRANDS_MAX)
+
+
+def _placed_day(data: OrderCancelled | OrderRefunded) -> int:
+    return int(data.placed_at.timestamp()) * 1000 // DAY_MS
+
+
+def cancelled(part: Consumption, event: Event, today: int) -> None:
+    data: OrderCancelled = event.data
+    day = _placed_day(data)
+    if data.whole:
+        part.cancelled += 1
+        add_day(part.days, day, today, -1)
+    money = money_of(part, data.currency)
+    money.cancelled_minor += data.amount_minor
+    if data.amount_minor:
+        add_day(money.days, day, today, -data.amount_minor)
+
+
+def refunded(part: Consumption, event: Event, today: int) -> None:
+    data: OrderRefunded = event.data
+    part.refunded += 1
+    money = money_of(part, data.currency)
+    money.refunded_minor += data.amount_minor
+    if data.amount_minor:
+        add_day(money.days, _placed_day(data), today, -data.amount_minor)
+
+
+def delivered(part: Consumption, event: Event, today: int) -> None:
+    part.delivered += 1
+    promised = event.data.promised_at
+    if promised is not None and event.time_ms > promised.timestamp() * 1000:
+        part.late += 1
+
+
+def view(part: Consumption, today: int) -> tuple[dict[str, Any] | None, int]:
+    week, month, quarter, due = windows(part.days, today)
+    spend: dict[str, Any] = {}
+    for currency, money in sorted(part.money.items()):
+        if currency:
+            w, m, q, leaves = windows(money.days, today)
+            total = money.placed_minor - money.cancelled_minor - money.refunded_minor
+            spend[currency] = {"7d": w, "30d": m, "90d": q, "total": total}
+            if money.placed_minor and part.placed:
+                spend[currency]["average_order"] = money.placed_minor // part.placed
+            due = min(due, leaves)
+    if not (part.placed or part.cancelled or part.refunded or part.delivered):
+        return None, due
+    shown: dict[str, Any] = {
+        "orders": {"7d": week, "30d": month, "90d": quarter, "total": part.placed - part.cancelled},
+        "spend_minor": spend,
+    }
+    if part.last.ms:
+        last = part.last
+        shown["last_order"] = {"at_ms": last.ms, "id": last.order_id, "amount_minor": last.amount_minor, "currency": last.currency}
+    for name in ("cancelled", "refunded", "delivered", "late", "units", "discounted", "with_coupon", "by_instalments"):
+        if n := getattr(part, name):
+            shown[name] = n
+    for name in ("methods", "categories", "brands", "items"):
+        if counts := getattr(part, name):
+            shown[name] = top(counts, SHOWN)
+    return shown, due
+
+
+def expire(part: Consumption, today: int) -> None:
+    expire_days(part.days, today)
+    for money in part.money.values():
+        expire_days(money.days, today)
+    part.bought.drop_before(today - CALENDAR_DAYS + 1)
+
+
+FEATURE = Feature(
+    name="consumption",
+    part=Consumption,
+    folds={OrderPlaced: placed, OrderCancelled: cancelled, OrderRefunded: refunded, OrderDelivered: delivered},
+    view=view,
+    expire=expire,
+)

@@ -1,0 +1,82 @@
+"""What a customer answers: ratings, surveys, service conversations; from ``feedback``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import field
+
+from portrait.features.base import Feature, Part
+from portrait.structures import NEVER, Tally, tally, top
+from schemas.event import Event
+from schemas.feedback import ConversationClosed, RatingGiven, SurveyAnswered
+
+CHANNELS_MAX = 8
+
+
+class Feedback(Part, array_like=True, gc=False):
+    stars_sum: int = 0
+    stars_count: int = 0
+    last_stars: tuple[int, int] = (0, 0)  # (ms, stars)
+    last_nps: tuple[int, int] = (0, -1)  # (ms, 0 to 10)
+    answers: int = 0
+    conversations: int = 0
+    solved: int = 0
+    unsolved: int = 0
+    channels: Tally = field(default_factory=dict)
+
+
+def stars(part: Feedback, event: Event, given: int | None) -> None:
+    if given is not None:
+        part.stars_sum += given
+        part.stars_count += 1
+        part.last_stars = max(part.last_stars, (event.time_ms, given))
+
+
+def rated(part: Feedback, event: Event, today: int) -> None:
+    stars(part, event, event.data.stars)
+
+
+def answered(part: Feedback, event: Event, today: int) -> None:
+    part.answers += 1
+    if event.data.nps is not None:
+        part.last_nps = max(part.last_nps, (event.time_ms, event.data.nps))
+
+
+def closed(part: Feedback, event: Event, today: int) -> None:
+    data: ConversationClosed = event.data
+    part.conversations += 1
+    tally(part.channels, data.channel, CHANNELS_MAX)
+    if data.solved is not None:
+        if data.solved:
+            part.solved += 1
+        else:
+            part.unsolved += 1
+    stars(part, event, data.stars)
+
+
+def view(part: Feedback, today: int) -> tuple[dict[str, Any] | None, int]:
+    shown: dict[str, Any] = {}
+    if part.stars_count:
+        shown["ratings"] = {
+            "count": part.stars_count,
+            "average": round(part.stars_sum / part.stars_count, 2),
+            "last": part.last_stars[1],
+            "last_at_ms": part.last_stars[0],
+        }
+    if part.last_nps[1] >= 0:
+        shown["nps"] = {"last": part.last_nps[1], "at_ms": part.last_nps[0]}
+    if part.answers:
+        shown["survey_answers"] = part.answers
+    if part.conversations:
+        shown["conversations"] = {"count": part.conversations, "solved": part.solved, "unsolved": part.unsolved}
+        shown["channels"] = top(part.channels, CHANNELS_MAX)
+    return shown or None, NEVER
+
+
+FEATURE = Feature(
+    name="feedback",
+    part=Feedback,
+    folds={RatingGiven: rated, SurveyAnswered: answered, ConversationClosed: closed},
+    view=view,
+)

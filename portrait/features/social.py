@@ -1,0 +1,94 @@
+"""What a customer says in public, and who hears it; from ``social-mentions``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import field
+
+from portrait.features.base import Feature, Part
+from portrait.structures import DAY_MS, Days, Register, Tally, add_day, assign, expire_days, tally, top, windows
+from schemas.event import Event
+from schemas.social import AccountFollowed, Mention, MentionPosted, MentionShared
+
+PLATFORMS_MAX, TOPICS_MAX, BRANDS_MAX, SHOWN = 8, 8, 8, 5
+
+
+class Social(Part, array_like=True, gc=False):
+    days: Days = field(default_factory=dict)  # posts and shares
+    posts: int = 0
+    shares: int = 0
+    follows: int = 0
+    reach: int = 0  # the audience of each post and share, added up
+    audience_max: int = 0
+    engagement: int = 0
+    platforms: Tally = field(default_factory=dict)
+    topics: Tally = field(default_factory=dict)
+    brands: Tally = field(default_factory=dict)
+    handles: dict[str, Register] = field(default_factory=dict)  # platform -> the latest handle
+
+
+def said(part: Social, event: Event, today: int) -> None:
+    """What posts and shares have in common."""
+    data: MentionPosted | MentionShared = event.data
+    add_day(part.days, event.time_ms // DAY_MS, today)
+    part.engagement += data.engagement
+    if data.audience:
+        part.reach += data.audience
+        part.audience_max = max(part.audience_max, data.audience)
+    about(part, event)
+
+
+def about(part: Social, event: Event) -> None:
+    data: Mention = event.data
+    tally(part.platforms, data.platform, PLATFORMS_MAX)
+    for topic in data.topics:
+        tally(part.topics, topic, TOPICS_MAX)
+    for brand in data.brands:
+        tally(part.brands, brand, BRANDS_MAX)
+    if data.handle is not None:
+        assign(part.handles, data.platform, Register(event.time_ms, data.handle), PLATFORMS_MAX)
+
+
+def posted(part: Social, event: Event, today: int) -> None:
+    part.posts += 1
+    said(part, event, today)
+
+
+def shared(part: Social, event: Event, today: int) -> None:
+    part.shares += 1
+    said(part, event, today)
+
+
+def followed(part: Social, event: Event, today: int) -> None:
+    part.follows += 1
+    about(part, event)
+
+
+def view(part: Social, today: int) -> tuple[dict[str, Any] | None, int]:
+    week, month, quarter, due = windows(part.days, today)
+    if not (part.posts or part.shares or part.follows):
+        return None, due
+    shown: dict[str, Any] = {"mentions": {"7d": week, "30d": month, "90d": quarter, "total": part.posts + part.shares}}
+    for name in ("posts", "shares", "follows", "reach", "audience_max", "engagement"):
+        if n := getattr(part, name):
+            shown[name] = n
+    for name in ("platforms", "topics", "brands"):
+        if counts := getattr(part, name):
+            shown[name] = top(counts, SHOWN)
+    if part.handles:
+        shown["handles"] = {platform: r.value for platform, r in sorted(part.handles.items()) if platform}
+    return shown, due
+
+
+def expire(part: Social, today: int) -> None:
+    expire_days(part.days, today)
+
+
+FEATURE = Feature(
+    name="social",
+    part=Social,
+    folds={MentionPosted: posted, MentionShared: shared, AccountFollowed: followed},
+    view=view,
+    expire=expire,
+)

@@ -1,0 +1,151 @@
+"""Learning churn with River: one lesson at a time, tested before it is trained on, restored from and saved to plain data.
+
+River's StandardScaler, LogisticRegression and AdaGrad (Duchi, Hazan, Singer 2011). The prior's log-odds are not scaled, so that
+their weight of 1 means "as the prior says".
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from hashlib import blake2b
+from math import log
+from typing import Any
+
+import msgspec
+from river import drift, linear_model, optim, preprocessing, utils
+
+from portrait.models.churn import FEATURES, MODEL, PRIOR, Scorer, fresh
+from schemas.outputs import Lesson, Snapshot
+
+RATE = 0.03
+#: Lesson ids remembered, against a lesson that is published twice.
+RECENT = 2000
+#: Memory of the running log-loss and Brier score: about so many lessons.
+FADE_LESSONS = 1000
+STD_LEAST = 1e-3
+
+
+class Learner:
+    """The trainer's model. Not thread safe. All its state goes into `snapshot` and comes back by `restore`."""
+
+    def __init__(self, horizon_days: int, generation: int = 1) -> None:
+        self.horizon_days = horizon_days
+        self.generation = generation
+        self.lessons = 0
+        self.scaler = preprocessing.StandardScaler()
+        self.model = linear_model.LogisticRegression(optimizer=optim.AdaGrad(RATE), intercept_lr=RATE)
+        self.model._weights = utils.VectorDict({PRIOR: 1.0})
+        self.recent: deque[str] = deque(maxlen=RECENT)
+        self._known: set[str] = set()
+        self.log_loss = self.brier = self.base_rate = 0.0
+        self.drift = drift.ADWIN()
+        self.drifts = 0
+
+    def learn(self, lesson: Lesson) -> bool:
+        """Test, then train. False if the lesson was learned before, or does not fit."""
+        x = lesson.features
+        if lesson.id in self._known or lesson.horizon_days != self.horizon_days or not all(name in x for name in FEATURES):
+            return False
+        self._remember(lesson.id)
+        self._measure(lesson)
+        plain = {name: x[name] for name in FEATURES if name != PRIOR}
+        self.scaler.learn_one(plain)
+        scaled = self.scaler.transform_one(plain)
+        scaled[PRIOR] = x[PRIOR]
+        self.model.learn_one(scaled, lesson.churned)
+        self.lessons += 1
+        return True
+
+    def _remember(self, lesson_id: str) -> None:
+        if len(self.recent) == RECENT:
+            self._known.discard(self.recent[0])
+        self.recent.append(lesson_id)
+        self._known.add(lesson_id)
+
+    def _measure(self, lesson: Lesson) -> None:
+        """Progressive validation: the risk as it was predicted then, against what happened."""
+        p = min(max(lesson.risk, 1e-6), 1 - 1e-6)
+        loss = -log(p if lesson.churned else 1 - p)
+        rate = max(1 / (self.lessons + 1), 1 / FADE_LESSONS)
+        self.log_loss += rate * (loss - self.log_loss)
+        self.brier += rate * ((p - lesson.churned) ** 2 - self.brier)
+        self.base_rate += rate * (lesson.churned - self.base_rate)
+        self.drift.update(loss)
+        self.drifts += self.drift.drift_detected
+
+    def scorer(self) -> Scorer:
+        """The model as one weight a feature: what `predict_proba_one` of the pipeline computes, multiplied out."""
+        start = fresh(self.horizon_days)
+        bias, weights, means = float(self.model.intercept), [], []
+        for name, typical in zip(FEATURES, start.means, strict=True):
+            weight = float(self.model.weights.get(name, 0.0))
+            if name == PRIOR:
+                weights.append(weight)
+                means.append(typical)
+                continue
+            mean, std = float(self.scaler.means[name]), float(self.scaler.vars[name]) ** 0.5
+            weight = weight / std if std > STD_LEAST else 0.0
+            weights.append(weight)
+            means.append(mean if self.lessons else typical)
+            bias -= weight * mean
+        return Scorer(version=f"{self.generation}.{self.lessons}", horizon_days=self.horizon_days, bias=bias, weights=weights, means=means)
+
+    def metrics(self) -> dict[str, float]:
+        return {"log_loss": self.log_loss, "brier": self.brier, "base_rate": self.base_rate, "drifts": float(self.drifts)}
+
+    def snapshot(self, offsets: dict[str, int], now_ms: int) -> Snapshot:
+        """All of it as plain data. ``offsets``: the next lesson to learn, by ``topic/partition``."""
+        scorer = msgspec.to_builtins(self.scorer()) | {"features": list(FEATURES)}
+        del scorer["version"]
+        learner = {
+            "weights": {k: float(v) for k, v in self.model.weights.items()},
+            "intercept": float(self.model.intercept),
+            "g2": {k: float(v) for k, v in self.model.optimizer.g2.items()},
+            "iterations": int(self.model.optimizer.n_iterations),
+            "counts": {k: int(v) for k, v in self.scaler.counts.items()},
+            "means": {k: float(v) for k, v in self.scaler.means.items()},
+            "vars": {k: float(v) for k, v in self.scaler.vars.items()},
+        }
+        return Snapshot(
+            model=MODEL,
+            generation=self.generation,
+            lessons=self.lessons,
+            trained_at_ms=now_ms,
+            offsets=offsets,
+            recent=list(self.recent),
+            scorer=scorer,
+            learner=learner,
+            metrics=self.metrics(),
+            digest=digest(scorer, learner),
+        )
+
+
+def digest(scorer: dict[str, Any], learner: dict[str, Any]) -> str:
+    """blake2b, 16 bytes, over the canonical JSON of both."""
+    return blake2b(msgspec.json.encode([scorer, learner], order="sorted"), digest_size=16).hexdigest()
+
+
+def restore(snapshot: Snapshot) -> Learner:
+    """The learner as it was when it made the snapshot. Raises ValueError for a broken one or one for other features."""
+    if snapshot.model != MODEL or snapshot.format != 1:
+        raise ValueError(f"snapshot of model {snapshot.model!r}, format {snapshot.format}: this code reads {MODEL!r}, format 1")
+    if digest(snapshot.scorer, snapshot.learner) != snapshot.digest:
+        raise ValueError(f"snapshot {snapshot.version}: its digest does not match its contents")
+    if snapshot.scorer.get("features") != list(FEATURES):
+        raise ValueError(f"snapshot {snapshot.version} was made for other features")
+    saved = snapshot.learner
+    learner = Learner(int(snapshot.scorer["horizon_days"]), snapshot.generation)
+    learner.lessons = snapshot.lessons
+    learner.model._weights = utils.VectorDict(saved["weights"])
+    learner.model.intercept = saved["intercept"]
+    learner.model.optimizer.g2.update(saved["g2"])
+    learner.model.optimizer.n_iterations = saved["iterations"]
+    learner.scaler.counts.update(saved["counts"])
+    learner.scaler.means.update(saved["means"])
+    learner.scaler.vars.update(saved["vars"])
+    for lesson_id in snapshot.recent:
+        learner._remember(lesson_id)
+    for name in ("log_loss", "brier", "base_rate"):
+        setattr(learner, name, snapshot.metrics.get(name, 0.0))
+    learner.drifts = int(snapshot.metrics.get("drifts", 0))
+    return learner

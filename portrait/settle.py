@@ -1,0 +1,192 @@
+"""Settling a state at a moment: the stage, the score, the labels that have matured, and the actions of the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import NamedTuple
+
+import msgspec
+
+from portrait.features.registry import FEATURES
+from portrait.lifecycle import Stage, reason_of, stage_at
+from portrait.models import churn
+from portrait.models.churn import Scorer
+from portrait.rules.base import Raised, Rule, Turn
+from portrait.rules.registry import RULES
+from portrait.state import Effect, Pending, State
+from portrait.structures import DAY_MS, NEVER
+from schemas.event import Event
+from schemas.outputs import Action, ActionEvent, Lesson
+from schemas.registry import ACTIONS, LESSONS
+
+STAGES_KEPT = 6
+PENDING_MAX = 2
+EFFECTS_MAX = 64
+#: After the horizon, an event may still come in for so long before its example is labelled.
+GRACE_DAYS = 2
+#: A silent customer is scored again after a part of the silence, at least a day and at most four weeks, for two years.
+RESCORE_PART, RESCORE_DAYS_MAX, RESCORE_UNTIL_DAYS = 0.15, 28, 730
+
+_json = msgspec.json.Encoder().encode
+
+
+class Policy(NamedTuple):
+    """What the shell allows.
+
+    ``effects``: False while events are applied again whose effects were published before. ``capped_rules``: False once the cap is
+    reached on actions that the model can set off for everybody at once.
+    """
+
+    effects: bool = True
+    capped_rules: bool = True
+
+
+class Settling:
+    """What accumulates while one state is moved through its moments."""
+
+    __slots__ = ("clock_ms", "customer_id", "dirty", "policy", "raised", "scorer", "stage", "state", "x")
+
+    def __init__(self, customer_id: str, state: State, clock_ms: int, scorer: Scorer, policy: Policy) -> None:
+        self.customer_id, self.state, self.clock_ms, self.scorer, self.policy = customer_id, state, clock_ms, scorer, policy
+        self.dirty: set[int] = set()  # features whose view may have changed
+        self.raised = 0
+        self.stage: Stage | None = None
+        self.x: list[float] | None = None  # features of the last score
+
+
+def rescore(state: State, scorer: Scorer) -> None:
+    """Make the last score anew with another version of the model, so that a crossing is only ever between scores of one."""
+    x = churn.features(state.parts, state.rhythm, state.scored_day, scorer.horizon_days)
+    state.risk = scorer.risk(x) if x is not None else None
+    state.model = scorer.version
+
+
+def settle(work: Settling, at_ms: int, events: Sequence[Event]) -> None:
+    """Bring ``work.state`` to ``at_ms``, which is not before its own moment. ``events`` have just been folded."""
+    state = work.state
+    today = at_ms // DAY_MS
+    if today > state.moment_ms // DAY_MS:
+        for feature in FEATURES:
+            feature.expire(getattr(state.parts, feature.name), today)
+    state.moment_ms = at_ms
+    stage = work.stage = stage_at(state.rhythm, today, state.parts.activity.first_ms // DAY_MS)
+    stage_before, risk_before = state.stage, state.risk
+    if stage.name != stage_before:
+        state.stage = stage.name
+        state.stages = [*state.stages, (stage.name, stage.since_day)][-STAGES_KEPT:]
+    _score(work, today)
+    if state.pending:
+        _label(work, today)
+    state.wake_ms = _wake_ms(state, stage, work.scorer.horizon_days)
+    if work.policy.effects and (events or stage.name != stage_before or state.risk != risk_before):
+        _apply_rules(work, stage_before, stage, risk_before, events)
+
+
+def _score(work: Settling, today: int) -> None:
+    state, scorer = work.state, work.scorer
+    x = work.x = churn.features(state.parts, state.rhythm, today, scorer.horizon_days)
+    if x is None:
+        return
+    state.risk = scorer.risk(x)
+    state.model, state.scored_day = scorer.version, today
+    silence = today - state.rhythm.last_day
+    step = min(RESCORE_DAYS_MAX, max(1, int(silence * RESCORE_PART)))
+    rescore_due = state.rescore_day <= today
+    state.rescore_day = today + step if silence <= RESCORE_UNTIL_DAYS else NEVER
+    last = state.pending[-1].day if state.pending else -NEVER
+    if len(state.pending) < PENDING_MAX and today - last >= scorer.horizon_days // 2 and (silence == 0 or rescore_due):
+        state.pending.append(Pending(today, state.risk, scorer.version, x))
+
+
+def _matures_day(pending: Pending, horizon_days: int) -> int:
+    return pending.day + horizon_days + GRACE_DAYS + 1
+
+
+def _label(work: Settling, today: int) -> None:
+    """Turn the examples whose horizon has passed into lessons. Both classes wait until then (see pitfall 1 of the protocol)."""
+    state, horizon = work.state, work.scorer.horizon_days
+    while state.pending and _matures_day(state.pending[0], horizon) <= today:
+        example = state.pending.pop(0)
+        if not work.policy.effects or len(state.effects) >= EFFECTS_MAX:
+            continue
+        churned = not state.parts.consumption.bought.any_between(example.day + 1, example.day + horizon)
+        lesson = Lesson(
+            id=digest(work.customer_id, churn.MODEL, str(example.day)),
+            model=churn.MODEL,
+            scored_at_ms=example.day * DAY_MS,
+            horizon_days=horizon,
+            features=dict(zip(churn.FEATURES, example.features, strict=False)),
+            risk=example.risk,
+            model_version=example.version,
+            churned=churned,
+        )
+        state.effects.append(Effect(LESSONS, lesson.id, _json(lesson)))
+
+
+def _wake_ms(state: State, stage: Stage, horizon_days: int) -> int:
+    wake = min(stage.next_day, state.rescore_day)
+    if state.pending:
+        wake = min(wake, _matures_day(state.pending[0], horizon_days))
+    return min(wake * DAY_MS, NEVER)
+
+
+def _apply_rules(work: Settling, stage_before: str, stage: Stage, risk_before: float | None, events: Sequence[Event]) -> None:
+    state = work.state
+    turn = Turn(
+        events=events,
+        stage_before=stage_before,
+        stage=stage,
+        risk_before=risk_before,
+        risk=state.risk,
+        parts=state.parts,
+        rhythm=state.rhythm,
+        why_stage=lambda: reason_of(stage, state.rhythm),
+        why_risk=lambda: churn.reasons(work.scorer, work.x, state.parts, state.rhythm, state.scored_day) if work.x else [],
+    )
+    for rule in RULES:
+        if rule.capped and not work.policy.capped_rules:
+            continue
+        raised = rule.check(turn)
+        if raised is not None and _may(work, rule):
+            _raise(work, rule, raised)
+
+
+def _may(work: Settling, rule: Rule) -> bool:
+    """Not while the rule cools down, and not what would be stale before anyone could act on it."""
+    state = work.state
+    return (
+        state.cooldowns.get(rule.name, 0) <= state.moment_ms
+        and state.moment_ms + rule.expiry_ms > work.clock_ms
+        and len(state.effects) < EFFECTS_MAX
+    )
+
+
+def _raise(work: Settling, rule: Rule, raised: Raised) -> None:
+    state = work.state
+    now_ms = state.moment_ms
+    action = Action(
+        id=digest(work.customer_id, rule.name, raised.episode),
+        customer_id=work.customer_id,
+        rule=rule.name,
+        episode=raised.episode,
+        raised_at_ms=now_ms,
+        expires_at_ms=now_ms + rule.expiry_ms,
+        stage=state.stage,
+        churn_risk=None if state.risk is None else round(state.risk, 4),
+        model_version=state.model,
+        reasons=raised.reasons,
+        suggest=raised.suggest,
+    )
+    time = datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    event = ActionEvent(id=action.id, time=time, subject=work.customer_id, data=action)
+    state.effects.append(Effect(ACTIONS, action.id, _json(event)))
+    state.cooldowns = {name: until for name, until in state.cooldowns.items() if until > now_ms}
+    state.cooldowns[rule.name] = now_ms + rule.cooldown_ms
+    work.raised += 1
+
+
+def digest(*parts: str) -> str:
+    """A stable id of 128 bits made of its parts."""
+    return blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()

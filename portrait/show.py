@@ -1,0 +1,71 @@
+"""The view: what readers of the profile's hash see. Each feature shows one field; the stage and the score show theirs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from portrait.features.registry import FEATURES
+from portrait.lifecycle import reason_of
+from portrait.models import churn
+from portrait.settle import Settling
+from portrait.state import State
+from portrait.structures import DAY_MS, NEVER
+
+_json = msgspec.json.Encoder().encode
+_ALL = range(len(FEATURES))
+
+
+def next_shown_day(state: State) -> int:
+    """The day on which some feature's view changes by itself."""
+    return min(state.due_days, default=NEVER)
+
+
+def show(work: Settling) -> dict[str, bytes | None]:
+    """The fields that may have changed; None: to delete. All of them when the day has changed, for windows move with it."""
+    state = work.state
+    today = state.moment_ms // DAY_MS
+    all_of_them = today != state.shown_day
+    if all_of_them or len(state.due_days) != len(FEATURES):
+        state.due_days = [NEVER] * len(FEATURES)
+        state.shown_day = today
+    fields: dict[str, bytes | None] = {}
+    for index in _ALL if all_of_them else work.dirty:
+        feature = FEATURES[index]
+        shown, state.due_days[index] = feature.view(getattr(state.parts, feature.name), today)
+        fields[feature.name] = None if shown is None else _json(shown)
+    if work.stage is not None:
+        fields["lifecycle"] = _json(_lifecycle(work))
+        fields["stage"] = state.stage.encode()
+        if work.x is not None and state.risk is not None:
+            fields["churn_risk"] = b"%.4f" % state.risk
+            fields["risk"] = _json(_risk(work))
+    fields["version"] = b"%d" % state.version
+    fields["updated_at_ms"] = b"%d" % state.moment_ms
+    return fields
+
+
+def _lifecycle(work: Settling) -> dict[str, Any]:
+    state, stage = work.state, work.stage
+    if stage is None:
+        raise RuntimeError("a state is shown before it was settled")
+    shown: dict[str, Any] = {"stage": stage.name, "since_ms": stage.since_day * DAY_MS, "why": reason_of(stage, state.rhythm)}
+    if state.rhythm.count:
+        shown["purchase_days"] = state.rhythm.count
+        shown["usual_gap_days"] = round(state.rhythm.gap_days, 1)
+    if stage.next_day < NEVER:
+        shown["next_if_silent_ms"] = stage.next_day * DAY_MS
+    if len(state.stages) > 1:
+        shown["before"] = [{"stage": name, "since_ms": day * DAY_MS} for name, day in reversed(state.stages[:-1])]
+    return shown
+
+
+def _risk(work: Settling) -> dict[str, Any]:
+    state, scorer = work.state, work.scorer
+    return {
+        "churn": round(state.risk or 0.0, 4),
+        "horizon_days": scorer.horizon_days,
+        "model": state.model,
+        "reasons": churn.reasons(scorer, work.x or (), state.parts, state.rhythm, state.scored_day),
+    }

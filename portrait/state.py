@@ -1,0 +1,125 @@
+"""The state of one identity, as the writer stores it: one msgpack blob, fields by position.
+
+Evolution: fields are only appended, with defaults, so older blobs go on decoding; what can't be done so raises FORMAT, and a
+worker that meets a newer format stops rather than damage it.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import field
+
+from portrait.features.registry import FEATURES, Parts
+from portrait.lifecycle import Rhythm, stage_at
+from portrait.structures import DAY_MS, NEVER, canonical
+
+FORMAT = 1
+#: Ids of recent events kept for each topic: the horizon within which a producer's duplicate is recognised (guarantee G2).
+RING_EVENTS = 16
+HASH_BYTES = 8
+
+
+class NewerFormat(Exception):
+    """A state was written by a newer version of Portrait."""
+
+
+class BrokenState(Exception):
+    """A state can't be decoded."""
+
+
+class Effect(msgspec.Struct, array_like=True, gc=False):
+    """What a change has caused, kept in the state until the broker has acknowledged it."""
+
+    topic: str
+    id: str
+    value: bytes
+
+
+class Pending(msgspec.Struct, array_like=True, gc=False):
+    """An example that waits for its label: the features as they were scored."""
+
+    day: int
+    risk: float
+    version: str
+    features: list[float]
+
+
+class State(msgspec.Struct, array_like=True, gc=False):
+    """Everything that is known of one identity.
+
+    Facts: ``events``, ``audit``, ``parts``, and the stage, which is computed from them. The rest is derived, or history.
+    """
+
+    format: int = FORMAT
+    version: int = 0  # grows with every commit; what readers resync by
+    moment_ms: int = 0  # the state's own now; never runs backwards
+    events: int = 0  # audit: how many events are in here ...
+    audit: int = 0  # ... and the sum of their hashes modulo 2^64
+    marks: dict[int, int] = field(default_factory=dict)  # source (`mark_of`) -> last offset folded
+    rings: dict[int, bytes] = field(default_factory=dict)  # topic code -> hashes of the last RING_EVENTS events
+    parts: Parts = field(default_factory=Parts)  # type: ignore[valid-type]
+    rhythm: Rhythm = field(default_factory=Rhythm)
+    stage: str = ""
+    stages: list[tuple[str, int]] = field(default_factory=list)  # the last stages, with the day of entry
+    risk: float | None = None
+    model: str = ""  # version that made the risk
+    scored_day: int = 0
+    rescore_day: int = NEVER
+    pending: list[Pending] = field(default_factory=list)
+    cooldowns: dict[str, int] = field(default_factory=dict)  # rule -> until when, epoch ms
+    effects: list[Effect] = field(default_factory=list)
+    shown_day: int = 0  # the day as of which the parts were expired and shown
+    due_days: list[int] = field(default_factory=list)  # for each feature, when its view changes by itself
+    wake_ms: int = NEVER  # when stage, score or a label is due
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(State).decode
+
+
+def encode(state: State) -> bytes:
+    return _encode(state)
+
+
+def decode(blob: bytes) -> State:
+    """Raises NewerFormat, or BrokenState."""
+    try:
+        state = _decode(blob)
+    except msgspec.DecodeError as error:
+        raise _why_not(blob, error) from error
+    if state.format > FORMAT:
+        raise NewerFormat(f"a state has format {state.format}, this worker knows {FORMAT}: upgrade the workers before going on")
+    return state
+
+
+def _why_not(blob: bytes, error: Exception) -> Exception:
+    try:
+        found = msgspec.msgpack.decode(blob)[0]
+    except (msgspec.DecodeError, LookupError, TypeError):
+        found = None
+    if isinstance(found, int) and found > FORMAT:
+        return NewerFormat(f"a state has format {found}, this worker knows {FORMAT}: upgrade the workers before going on")
+    return BrokenState(f"a state can't be decoded ({error}): restore Redis, or rebuild from the log")
+
+
+def mark_of(topic_code: int, partition: int) -> int:
+    """One number for a topic's partition, as the watermarks name it."""
+    return topic_code << 20 | partition
+
+
+def facts(state: State, at_ms: int) -> bytes:
+    """The facts as of ``at_ms`` (not before the state's moment): canonical JSON, equal for every order of arrival.
+
+    Tallies that have overflown are left out: they are estimates. Expires the parts in place.
+    """
+    today = max(at_ms, state.moment_ms) // DAY_MS
+    parts = {}
+    for feature in FEATURES:
+        part = getattr(state.parts, feature.name)
+        feature.expire(part, today)
+        parts[feature.name] = canonical(part)
+    stage = stage_at(state.rhythm, today, state.parts.activity.first_ms // DAY_MS)
+    return msgspec.json.encode(
+        {"events": state.events, "audit": state.audit, "stage": [stage.name, stage.since_day, stage.why, stage.why_days], "parts": parts},
+        order="sorted",
+    )
