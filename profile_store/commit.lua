@@ -3,14 +3,15 @@
 -- KEYS  chain, pos, clear, due, risk, external, stages, then a state key a write, a profile key a write, a key a stage name.
 --       All are declared: while a cluster moves the slot, the script is turned away before it writes.
 -- ARGV  1 the chain as it should be, 2 the chain from now on, 3 its expiry in seconds, 4 the new nonce, 5 the channel,
---       6 msgpack [heads, marks, stage names]; then for each write its nonce, its state and the values of its fields.
---       Bytes travel as arguments because cmsgpack can't unpack msgpack's bin types.
---   head  {id, field names, removed fields, risk or nil, stage, stage before, due or nil, external, external removed}
---   mark  {"topic/partition", next offset, clear}, the numbers as text: a Lua number is a double.
+--       6 msgpack [columns, marks, stage names], 7 the bytes of all writes in a row: cmsgpack can't unpack msgpack's bin types,
+--       and an argument each would cost more than cutting them out here.
+--   columns  arrays with an item a write: ids, numbers of fields, removed fields, risks or nil, stages, stages before, dues or nil,
+--            external, external removed; and then two flat ones: names of fields, and the lengths in argument 7 of, for each
+--            write, the nonce that it was made from, the state, and the fields' values
+--   mark     {"topic/partition", next offset, clear}, the numbers as text: a Lua number is a double
 -- Gives nil if the chain is another one (nothing is written), else the indexes, from 0, of the writes that conflict.
 
-local ID, NAMES, REMOVED, RISK, STAGE, STAGE_BEFORE, DUE, EXTERNAL, EXTERNAL_REMOVED = 1, 2, 3, 4, 5, 6, 7, 8, 9
-local FIXED_KEYS, FIXED_ARGS = 7, 6
+local FIXED_KEYS = 7
 local UNPACK_MAX = 4000 -- of arguments in one call; even, because scores and members come in pairs
 
 local chain, positions, clear, due, risk, external, stages = unpack(KEYS, 1, FIXED_KEYS)
@@ -21,10 +22,11 @@ if call('GET', chain) ~= ARGV[1] then
 end
 call('SET', chain, ARGV[2], 'EX', ARGV[3]) -- the first write: a server that refuses writes stops us here
 
-local heads, marks, names = unpack(cmsgpack.unpack(ARGV[6]))
+local columns, marks, stage_names = unpack(cmsgpack.unpack(ARGV[6]))
+local ids, counts, removed, risks, stage, stage_before, dues, linked, unlinked, names, lengths = unpack(columns, 1, 11)
 local stage_key = {}
-for i, stage in ipairs(names) do
-  stage_key[stage] = KEYS[FIXED_KEYS + 2 * #heads + i]
+for i, name in ipairs(stage_names) do
+  stage_key[name] = KEYS[FIXED_KEYS + 2 * #ids + i]
 end
 
 local function call_many(command, key, arguments)
@@ -51,8 +53,8 @@ local function move_stage(id, before, after)
   end
 end
 
-local function link_external(id, added, removed)
-  for _, pair in ipairs(removed) do
+local function link_external(id, added, gone)
+  for _, pair in ipairs(gone) do
     local field = escape(pair[1]) .. ':' .. escape(pair[2])
     if call('HGET', external, field) == id then call('HDEL', external, field) end -- it may be another's by now
   end
@@ -61,39 +63,56 @@ local function link_external(id, added, removed)
   end
 end
 
-local nonce = ARGV[4]
-local conflicts, changed = {}, {}
-local due_set, due_gone, risk_set, risk_gone = {}, {}, {}, {}
+local bytes, cursor, piece = ARGV[7], 1, 0 -- where the next piece begins, and the number of the last
 
-local function write(i, head, first) -- first: the index of the write's own arguments
-  local id, fields = head[ID], head[NAMES]
-  local profile = KEYS[FIXED_KEYS + #heads + i]
-  call('SET', KEYS[FIXED_KEYS + i], nonce .. ARGV[first + 1])
-  if #fields > 0 then
-    local arguments, version = {}, nil
-    for j, name in ipairs(fields) do
-      local value = ARGV[first + 1 + j]
-      push(arguments, name, value)
-      if name == 'version' then version = tonumber(value) end
-    end
-    call_many('HSET', profile, arguments)
-    if version then changed[#changed + 1] = {id, version} end
-  end
-  call_many('HDEL', profile, head[REMOVED])
-  if head[DUE] then push(due_set, head[DUE], id) else due_gone[#due_gone + 1] = id end
-  if head[RISK] then push(risk_set, head[RISK], id) else risk_gone[#risk_gone + 1] = id end
-  if head[STAGE] ~= head[STAGE_BEFORE] then move_stage(id, head[STAGE_BEFORE], head[STAGE]) end
-  link_external(id, head[EXTERNAL], head[EXTERNAL_REMOVED])
+local function take()
+  piece = piece + 1
+  local first = cursor
+  cursor = first + lengths[piece]
+  return string.sub(bytes, first, cursor - 1)
 end
 
-local argument = FIXED_ARGS + 1
-for i, head in ipairs(heads) do
-  if call('GETRANGE', KEYS[FIXED_KEYS + i], 0, 7) == ARGV[argument] then
-    write(i, head, argument)
+local function skip(pieces)
+  for _ = 1, pieces do
+    piece = piece + 1
+    cursor = cursor + lengths[piece]
+  end
+end
+
+local conflicts, changed = {}, {}
+local due_set, due_gone, risk_set, risk_gone = {}, {}, {}, {}
+local field = 0 -- the number of the last name
+
+local function write_fields(id, profile, field_count)
+  local arguments, version = {}, nil
+  for i = field + 1, field + field_count do
+    local value = take()
+    push(arguments, names[i], value)
+    if names[i] == 'version' then version = tonumber(value) end
+  end
+  call_many('HSET', profile, arguments)
+  if version then changed[#changed + 1] = {id, version} end
+end
+
+local function write(i, id)
+  local profile = KEYS[FIXED_KEYS + #ids + i]
+  call('SET', KEYS[FIXED_KEYS + i], ARGV[4] .. take())
+  write_fields(id, profile, counts[i])
+  call_many('HDEL', profile, removed[i])
+  if dues[i] then push(due_set, dues[i], id) else due_gone[#due_gone + 1] = id end
+  if risks[i] then push(risk_set, risks[i], id) else risk_gone[#risk_gone + 1] = id end
+  if stage[i] ~= stage_before[i] then move_stage(id, stage_before[i], stage[i]) end
+  link_external(id, linked[i], unlinked[i])
+end
+
+for i, id in ipairs(ids) do
+  if call('GETRANGE', KEYS[FIXED_KEYS + i], 0, 7) == take() then
+    write(i, id)
   else
     conflicts[#conflicts + 1] = i - 1
+    skip(1 + counts[i])
   end
-  argument = argument + 2 + #head[NAMES]
+  field = field + counts[i]
 end
 
 call_many('ZADD', due, due_set)

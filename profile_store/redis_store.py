@@ -156,17 +156,17 @@ class _Shard:
         """Indexes of the writes that conflict."""
         ids = [write.id for write in writes]
         stages = list({stage for write in writes for stage in (write.stage, write.stage_before) if stage})
-        heads, values = _flatten(writes)
+        columns, contents = _columns(writes, ids)
         keys = self.keys
         names = [self._chain_key, keys.positions, keys.clear, keys.due, keys.risk, keys.external, keys.stages]
         names += keys.states(ids)
         names += keys.profiles(ids)
         names += [keys.stage + encode(stage) for stage in stages]
-        payload = _encode((heads, marks, stages))
+        payload = _encode((columns, marks, stages))
         async with self._turn:
             chain, following = f"{self._token}:{self._count}", f"{self._token}:{self._count + 1}"
-            arguments = [chain, following, _CHAIN_EXPIRY_S, nonce, keys.changes, payload, *values]
-            conflicts = await self.link.run(_commit, names, arguments)
+            arguments = [chain, following, _CHAIN_EXPIRY_S, nonce, keys.changes, payload]
+            conflicts = await self.link.run(_commit, names, arguments, contents)
             if conflicts is None:
                 raise ChainBroken("Redis has lost writes of this worker, or another worker took its name")
             self._count += 1
@@ -187,17 +187,31 @@ class _Shard:
         return [(member.decode(), int(float(score))) for member, score in zip(found[::2], found[1::2], strict=True)]
 
 
-def _flatten(writes: list[Write]) -> tuple[list[tuple[Any, ...]], list[bytes]]:
-    """What the script wants of the writes: a head each, and all their bytes in a row."""
-    heads: list[tuple[Any, ...]] = []
+def _columns(writes: list[Write], ids: list[str]) -> tuple[list[list[Any]], bytes]:
+    """What the script wants of the writes: their columns, and all their bytes in a row.
+
+    Columns, because an object a write would set off the garbage collector and cost more than all the rest.
+    """
+    names: list[str] = []
     values: list[bytes] = []
     for w in writes:
-        fields = w.fields
-        index = (w.risk, w.stage, w.stage_before, w.due_ms, w.external, w.external_removed)
-        heads.append((w.id, list(fields), w.removed, *index))
+        names += w.fields
         values += (w.nonce, w.state)
-        values += fields.values()
-    return heads, values
+        values += w.fields.values()
+    columns = [
+        ids,
+        [len(w.fields) for w in writes],
+        [w.removed for w in writes],
+        [w.risk for w in writes],
+        [w.stage for w in writes],
+        [w.stage_before for w in writes],
+        [w.due_ms for w in writes],
+        [w.external for w in writes],
+        [w.external_removed for w in writes],
+        names,
+        list(map(len, values)),
+    ]
+    return columns, b"".join(values)
 
 
 def _raise_worst(outcomes: Sequence[object]) -> None:
