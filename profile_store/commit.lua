@@ -2,31 +2,34 @@
 --
 -- KEYS  chain, pos, clear, due, risk, external, stages, then a state key a write, a profile key a write, a key a stage name.
 --       All are declared: while a cluster moves the slot, the script is turned away before it writes.
--- ARGV  1 the chain as it should be, 2 the chain from now on, 3 its expiry in seconds, 4 the new nonce, 5 the channel,
---       6 msgpack [columns, marks, stage names], 7 the bytes of all writes in a row: cmsgpack can't unpack msgpack's bin types,
---       and an argument each would cost more than cutting them out here.
---   columns  arrays with an item a write: ids, numbers of fields, removed fields, risks or nil, stages, stages before, dues or nil,
---            external, external removed; and then two flat ones: names of fields, and the lengths in argument 7 of, for each
---            write, the nonce that it was made from, the state, and the fields' values
---   mark     {"topic/partition", next offset, clear}, the numbers as text: a Lua number is a double
+-- ARGV  1 the chain as it should be, 2 the chain from now on, 3 its expiry in seconds, 4 the channel,
+--       5 msgpack [ids, field counts, risks or nil, dues or nil, rare, field names, lengths, marks, stage names],
+--       6 the bytes of all writes in a row, cut by the lengths: for each write the nonce that it was made from, the state to store
+--       (behind its new nonce), and the fields' values. cmsgpack can't unpack msgpack's bin types, and an argument each costs more.
+--   ids to dues have an item a write; names and lengths are flat.
+--   rare  {write, removed fields, external, external removed, stage before, stage}, for the writes that have any such change
+--   mark  {"topic/partition", next offset, clear}, the numbers as text: a Lua number is a double
 -- Gives nil if the chain is another one (nothing is written), else the indexes, from 0, of the writes that conflict.
+--
+-- What costs here is making strings: Redis's Lua hashes every byte of each.
 
 local FIXED_KEYS = 7
 local UNPACK_MAX = 4000 -- of arguments in one call; even, because scores and members come in pairs
-
-local chain, positions, clear, due, risk, external, stages = unpack(KEYS, 1, FIXED_KEYS)
 local call = redis.call
 
+local chain, positions, clear, due, risk, external, stages = unpack(KEYS, 1, FIXED_KEYS)
 if call('GET', chain) ~= ARGV[1] then
   return false
 end
 call('SET', chain, ARGV[2], 'EX', ARGV[3]) -- the first write: a server that refuses writes stops us here
 
-local columns, marks, stage_names = unpack(cmsgpack.unpack(ARGV[6]))
-local ids, counts, removed, risks, stage, stage_before, dues, linked, unlinked, names, lengths = unpack(columns, 1, 11)
-local stage_key = {}
+local ids, counts, risks, dues, rare, names, lengths, marks, stage_names = unpack(cmsgpack.unpack(ARGV[5]))
+local stage_key, rare_of = {}, {}
 for i, name in ipairs(stage_names) do
   stage_key[name] = KEYS[FIXED_KEYS + 2 * #ids + i]
+end
+for _, change in ipairs(rare) do
+  rare_of[change[1]] = change
 end
 
 local function call_many(command, key, arguments)
@@ -41,11 +44,24 @@ local function push(list, a, b)
   list[n + 2] = b
 end
 
-local function escape(text) -- encodeURIComponent
-  return (string.gsub(text, "[^A-Za-z0-9%-_.!~*'()]", function(byte) return string.format('%%%02X', string.byte(byte)) end))
+local function external_field(pair)
+  local function escape(text) -- encodeURIComponent
+    return (string.gsub(text, "[^A-Za-z0-9%-_.!~*'()]", function(byte) return string.format('%%%02X', string.byte(byte)) end))
+  end
+  return escape(pair[1]) .. ':' .. escape(pair[2])
 end
 
-local function move_stage(id, before, after)
+local function write_rare(id, profile, change)
+  local _, removed, linked, unlinked, before, after = unpack(change)
+  call_many('HDEL', profile, removed)
+  for _, pair in ipairs(unlinked) do
+    local field = external_field(pair)
+    if call('HGET', external, field) == id then call('HDEL', external, field) end -- it may be another's by now
+  end
+  for _, pair in ipairs(linked) do
+    call('HSET', external, external_field(pair), id)
+  end
+  if before == after then return end
   if before ~= '' then call('SREM', stage_key[before], id) end
   if after ~= '' then
     call('SADD', stage_key[after], id)
@@ -53,17 +69,7 @@ local function move_stage(id, before, after)
   end
 end
 
-local function link_external(id, added, gone)
-  for _, pair in ipairs(gone) do
-    local field = escape(pair[1]) .. ':' .. escape(pair[2])
-    if call('HGET', external, field) == id then call('HDEL', external, field) end -- it may be another's by now
-  end
-  for _, pair in ipairs(added) do
-    call('HSET', external, escape(pair[1]) .. ':' .. escape(pair[2]), id)
-  end
-end
-
-local bytes, cursor, piece = ARGV[7], 1, 0 -- where the next piece begins, and the number of the last
+local bytes, cursor, piece = ARGV[6], 1, 0 -- where the next piece begins, and the number of the last
 
 local function take()
   piece = piece + 1
@@ -83,31 +89,28 @@ local conflicts, changed = {}, {}
 local due_set, due_gone, risk_set, risk_gone = {}, {}, {}, {}
 local field = 0 -- the number of the last name
 
-local function write_fields(id, profile, field_count)
-  local arguments, version = {}, nil
-  for i = field + 1, field + field_count do
-    local value = take()
-    push(arguments, names[i], value)
-    if names[i] == 'version' then version = tonumber(value) end
-  end
-  call_many('HSET', profile, arguments)
-  if version then changed[#changed + 1] = {id, version} end
+local function json_text(id)
+  return string.find(id, '[%c"\\]') and cjson.encode(id) or '"' .. id .. '"'
 end
 
-local function write(i, id)
-  local profile = KEYS[FIXED_KEYS + #ids + i]
-  call('SET', KEYS[FIXED_KEYS + i], ARGV[4] .. take())
-  write_fields(id, profile, counts[i])
-  call_many('HDEL', profile, removed[i])
-  if dues[i] then push(due_set, dues[i], id) else due_gone[#due_gone + 1] = id end
-  if risks[i] then push(risk_set, risks[i], id) else risk_gone[#risk_gone + 1] = id end
-  if stage[i] ~= stage_before[i] then move_stage(id, stage_before[i], stage[i]) end
-  link_external(id, linked[i], unlinked[i])
+local function write_fields(id, profile, count)
+  local arguments = {}
+  for i = field + 1, field + count do
+    local value = take()
+    push(arguments, names[i], value)
+    if names[i] == 'version' then changed[#changed + 1] = '[' .. json_text(id) .. ',' .. value .. ']' end
+  end
+  call_many('HSET', profile, arguments)
 end
 
 for i, id in ipairs(ids) do
-  if call('GETRANGE', KEYS[FIXED_KEYS + i], 0, 7) == take() then
-    write(i, id)
+  local state, profile = KEYS[FIXED_KEYS + i], KEYS[FIXED_KEYS + #ids + i]
+  if call('GETRANGE', state, 0, 7) == take() then
+    call('SET', state, take())
+    write_fields(id, profile, counts[i])
+    if rare_of[i] then write_rare(id, profile, rare_of[i]) end
+    if dues[i] then push(due_set, dues[i], id) else due_gone[#due_gone + 1] = id end
+    if risks[i] then push(risk_set, risks[i], id) else risk_gone[#risk_gone + 1] = id end
   else
     conflicts[#conflicts + 1] = i - 1
     skip(1 + counts[i])
@@ -120,9 +123,9 @@ call_many('ZREM', due, due_gone)
 call_many('ZADD', risk, risk_set)
 call_many('ZREM', risk, risk_gone)
 
-local function forward(key, field, value) -- as text: exact for whole numbers of any size
-  local stored = call('HGET', key, field)
-  if not stored or #value > #stored or (#value == #stored and value > stored) then call('HSET', key, field, value) end
+local function forward(key, name, value) -- as text: exact for whole numbers of any size
+  local stored = call('HGET', key, name)
+  if not stored or #value > #stored or (#value == #stored and value > stored) then call('HSET', key, name, value) end
 end
 
 if #conflicts == 0 then -- a position claims that every state contains all before it
@@ -131,5 +134,5 @@ if #conflicts == 0 then -- a position claims that every state contains all befor
     forward(clear, mark[1], mark[3])
   end
 end
-if #changed > 0 then call('PUBLISH', ARGV[5], cjson.encode(changed)) end
+if #changed > 0 then call('PUBLISH', ARGV[4], '[' .. table.concat(changed, ',') .. ']') end
 return conflicts

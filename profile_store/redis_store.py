@@ -155,17 +155,17 @@ class _Shard:
     async def commit(self, writes: list[Write], marks: list[tuple[str, str, str]], nonce: bytes) -> list[int]:
         """Indexes of the writes that conflict."""
         ids = [write.id for write in writes]
-        stages = list({stage for write in writes for stage in (write.stage, write.stage_before) if stage})
-        columns, contents = _columns(writes, ids)
+        stages = list({stage for w in writes if w.stage != w.stage_before for stage in (w.stage, w.stage_before) if stage})
+        columns, contents = _columns(writes, nonce)
         keys = self.keys
         names = [self._chain_key, keys.positions, keys.clear, keys.due, keys.risk, keys.external, keys.stages]
         names += keys.states(ids)
         names += keys.profiles(ids)
         names += [keys.stage + encode(stage) for stage in stages]
-        payload = _encode((columns, marks, stages))
+        payload = _encode((ids, *columns, marks, stages))
         async with self._turn:
             chain, following = f"{self._token}:{self._count}", f"{self._token}:{self._count + 1}"
-            arguments = [chain, following, _CHAIN_EXPIRY_S, nonce, keys.changes, payload]
+            arguments = [chain, following, _CHAIN_EXPIRY_S, keys.changes, payload]
             conflicts = await self.link.run(_commit, names, arguments, contents)
             if conflicts is None:
                 raise ChainBroken("Redis has lost writes of this worker, or another worker took its name")
@@ -187,7 +187,7 @@ class _Shard:
         return [(member.decode(), int(float(score))) for member, score in zip(found[::2], found[1::2], strict=True)]
 
 
-def _columns(writes: list[Write], ids: list[str]) -> tuple[list[list[Any]], bytes]:
+def _columns(writes: list[Write], nonce: bytes) -> tuple[list[list[Any]], bytes]:
     """What the script wants of the writes: their columns, and all their bytes in a row.
 
     Columns, because an object a write would set off the garbage collector and cost more than all the rest.
@@ -196,18 +196,17 @@ def _columns(writes: list[Write], ids: list[str]) -> tuple[list[list[Any]], byte
     values: list[bytes] = []
     for w in writes:
         names += w.fields
-        values += (w.nonce, w.state)
+        values += (w.nonce, nonce + w.state)
         values += w.fields.values()
     columns = [
-        ids,
         [len(w.fields) for w in writes],
-        [w.removed for w in writes],
         [w.risk for w in writes],
-        [w.stage for w in writes],
-        [w.stage_before for w in writes],
         [w.due_ms for w in writes],
-        [w.external for w in writes],
-        [w.external_removed for w in writes],
+        [
+            (i, w.removed, w.external, w.external_removed, w.stage_before, w.stage)
+            for i, w in enumerate(writes, 1)
+            if w.stage != w.stage_before or w.removed or w.external or w.external_removed
+        ],
         names,
         list(map(len, values)),
     ]
