@@ -56,21 +56,19 @@ class Population:
     def live(self, clock_ms: Callable[[], int], rate: float) -> Iterator[Emitted]:
         """After the history: what comes next, without end, stamped with ``clock_ms()``. The caller waits 1/``rate`` s for each.
 
-        The simulated time runs as much faster than the clock as that rate asks; who leaves for good is replaced by a newcomer.
+        The simulated time runs as much faster than the clock as that rate asks. Who has left for good is replaced by a newcomer.
         """
         agenda = self._agenda
         agenda.pace = max(1.0, rate * (self.end_ms - self.start_ms) / 1000 / max(1, agenda.emitted))
-        gone = self._gone()
+        replaced = 0
         day_ends_ms = self.end_ms
         while True:
+            gone = sum(person.gone for person in self._people)
+            for _ in range(gone - replaced):
+                self._join(agenda.between(0, FOUNDING_DAYS * DAY_MS))
+            replaced = gone
             day_ends_ms += DAY_MS
             yield from agenda.run(day_ends_ms, clock_ms)
-            before, gone = gone, self._gone()
-            for _ in range(gone - before):
-                self._join(agenda.between(0, DAY_MS))
-
-    def _gone(self) -> int:
-        return sum(person.gone for person in self._people)
 
     def truth(self) -> Iterator[Truth]:
         """What has really happened so far to each customer who has joined or will."""
