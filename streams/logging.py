@@ -15,8 +15,22 @@ import structlog
 
 #: Fields that hold, or may hold, who somebody is or what they said.
 PERSONAL = frozenset(
-    "customer_id customer identity external_id id ids key keys value values record data payload headers state profile "
-    "text name email phone handle address subject query".split()
+    {
+        "customer_id",
+        "customer",
+        "identity",
+        "external_id",
+        "id",
+        "ids",
+        "key",
+        "keys",
+        "handle",
+        "name",
+        "email",
+        "phone",
+        "address",
+    }
+    | {"value", "values", "record", "data", "payload", "headers", "state", "profile", "text", "subject", "query"}
 )
 
 
