@@ -22,6 +22,7 @@ from schemas.event import Event
 
 _RING_BYTES = RING_EVENTS * HASH_BYTES
 _DEFAULT = Policy()
+_NONE: frozenset[tuple[str, str]] = frozenset()
 
 
 class Arrival(NamedTuple):
@@ -41,6 +42,8 @@ class Change(NamedTuple):
     state: State
     fields: dict[str, bytes | None]
     stage_before: str
+    external: list[tuple[str, str]]  # (system, id) that now lead to this customer
+    external_removed: list[tuple[str, str]]  # and those that no longer do
     folded: int
     repeated: int  # at or below the watermark
     duplicates: int  # in the ring of recent ids
@@ -52,21 +55,24 @@ def evolve(
 ) -> Change | None:
     """Fold ``arrivals`` (in the order of the log within each partition) and settle at ``clock_ms``.
 
-    ``clock_ms``: every partition has been read to this moment. The given state is consumed: it is changed in place. Without arrivals
-    this is a tick. None: nothing is new or due, and there is nothing to write.
+    ``clock_ms``: every partition has been read to this moment. The given state is consumed: it is changed in place.
+    Without arrivals this is a tick. None: nothing is new or due, and there is nothing to write.
     """
     if state is None:
         if not arrivals:
             return None
         state = State()
+    new = not state.events
     fresh, repeated, duplicates = _sift(state, arrivals)
     if not fresh and not duplicates and not state.effects and (due_ms(state) or NEVER) > clock_ms:
         return None
     if state.risk is not None and state.model != scorer.version:
         rescore(state, scorer)
-    stage_before = state.stage
+    stage_before, external_before = state.stage, _external(state)
     work = Settling(customer_id, state, clock_ms, scorer, policy)
-    for group in _by_day(fresh, max(state.moment_ms, 0) // DAY_MS):
+    if new and fresh:  # before its first event nothing is known, so nothing was silent
+        state.moment_ms = min(fresh[0].time_ms, max(clock_ms, 0) or fresh[0].time_ms)
+    for group in _by_day(fresh, state.moment_ms // DAY_MS):
         at_ms = max(state.moment_ms, min(group[-1].time_ms, clock_ms))
         _wake_until(work, at_ms)
         for event in group:
@@ -77,7 +83,15 @@ def evolve(
         settle(work, clock_ms, ())
     state.moment_ms = max(state.moment_ms, clock_ms)
     state.version += 1
-    return Change(state, show(work), stage_before, len(fresh), repeated, duplicates, work.raised)
+    fields = show(work)
+    external = _external(state)
+    added, removed = sorted(external - external_before), sorted(external_before - external)
+    return Change(state, fields, stage_before, added, removed, len(fresh), repeated, duplicates, work.raised)
+
+
+def _external(state: State) -> frozenset[tuple[str, str]]:
+    registers = state.parts.basic.external
+    return frozenset((system, r.value) for system, r in registers.items() if system) if registers else _NONE
 
 
 def _sift(state: State, arrivals: Sequence[Arrival]) -> tuple[list[Event], int, int]:

@@ -57,7 +57,7 @@ class State(msgspec.Struct, array_like=True, gc=False):
     audit: int = 0  # ... and the sum of their hashes modulo 2^64
     marks: dict[int, int] = field(default_factory=dict)  # source (`mark_of`) -> last offset folded
     rings: dict[int, bytes] = field(default_factory=dict)  # topic code -> hashes of the last RING_EVENTS events
-    parts: Parts = field(default_factory=Parts)  # type: ignore[valid-type]
+    parts: Parts = field(default_factory=Parts)
     rhythm: Rhythm = field(default_factory=Rhythm)
     stage: str = ""
     stages: list[tuple[str, int]] = field(default_factory=list)  # the last stages, with the day of entry
@@ -120,6 +120,11 @@ def facts(state: State, at_ms: int) -> bytes:
         parts[feature.name] = canonical(part)
     stage = stage_at(state.rhythm, today, state.parts.activity.first_ms // DAY_MS)
     return msgspec.json.encode(
-        {"events": state.events, "audit": state.audit, "stage": [stage.name, stage.since_day, stage.why, stage.why_days], "parts": parts},
+        {
+            "events": state.events,
+            "audit": state.audit,
+            "stage": [stage.name, stage.since_day, stage.why, stage.why_days],
+            "parts": parts,
+        },
         order="sorted",
     )

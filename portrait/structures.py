@@ -115,7 +115,10 @@ _BITS = [tuple(bit for bit in range(8) if byte >> bit & 1) for byte in range(256
 
 
 class Calendar(msgspec.Struct, array_like=True, gc=False):
-    """A set of days as a bitmap: 46 bytes a year, whatever the number of events. ``bits`` is little-endian; its bit 0 is ``first``."""
+    """A set of days as a bitmap: 46 bytes a year, whatever the number of events.
+
+    ``bits`` is little-endian; its bit 0 is the day ``first``.
+    """
 
     first: int = 0
     bits: bytes = b""

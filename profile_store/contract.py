@@ -99,7 +99,7 @@ class Store(Protocol):
         """Write all that don't conflict, in one script a shard, and return the indexes of those that do.
 
         A write conflicts when the stored nonce is not its own; ``nonce`` (8 random bytes) becomes the new one. The positions are
-        written, to every shard, in the same script, but not on a shard that has a conflict; ``next_offset`` and ``clear_ms`` never go back.
+        written, to every shard, in the same script, but not on a shard that has a conflict; neither of their numbers goes back.
         The chain is checked before anything is written.
         """
 

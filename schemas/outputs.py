@@ -53,7 +53,10 @@ class ActionEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Lesson(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A matured example for the churn model: features as they stood at ``scored_at_ms``; ``churned``: nothing was bought in the horizon."""
+    """A matured example for the churn model: features as they stood at ``scored_at_ms``.
+
+    ``churned``: nothing was bought in the horizon.
+    """
 
     format: int = 1
     id: str  # digest of customer, model and day of scoring: no personal data goes into a lesson
@@ -78,9 +81,9 @@ class Origin(msgspec.Struct, frozen=True, gc=False):
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A record that could not be folded, with the reason, the path, the remedy, and its origin. ``id`` is the origin's text.
+    """A record that could not be folded: reason, path, remedy, origin. ``id`` is the origin's text.
 
-    Key and value are kept as base64 (JSON has no bytes): they may be personal data, so the topic's retention is a privacy setting.
+    Key and value are kept as base64 (JSON has no bytes). They may be personal data: the topic's retention is a privacy setting.
     """
 
     format: int = 1

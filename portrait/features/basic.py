@@ -1,4 +1,6 @@
-"""Who a customer is, and what they have agreed to: attributes, external ids, consent; from ``customers``. The latest word wins."""
+"""Who a customer is, and what they have agreed to: attributes, external ids, consent; from ``customers``.
+
+The latest word wins."""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def assigned(part: Basic, event: Event, today: int) -> None:
 def consented(part: Basic, event: Event, today: int) -> None:
     data: ConsentChanged = event.data
     # At one and the same moment a refusal wins: "granted" sorts before "refused".
-    assign(part.consent, data.purpose, Register(event.time_ms, "granted" if data.granted else "refused", data.basis), PURPOSES_MAX)
+    assign(
+        part.consent, data.purpose, Register(event.time_ms, "granted" if data.granted else "refused", data.basis), PURPOSES_MAX
+    )
 
 
 def _values(registers: dict[str, Register]) -> dict[str, str]:

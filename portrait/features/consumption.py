@@ -156,7 +156,12 @@ def view(part: Consumption, today: int) -> tuple[dict[str, Any] | None, int]:
     }
     if part.last.ms:
         last = part.last
-        shown["last_order"] = {"at_ms": last.ms, "id": last.order_id, "amount_minor": last.amount_minor, "currency": last.currency}
+        shown["last_order"] = {
+            "at_ms": last.ms,
+            "id": last.order_id,
+            "amount_minor": last.amount_minor,
+            "currency": last.currency,
+        }
     for name in ("cancelled", "refunded", "delivered", "late", "units", "discounted", "with_coupon", "by_instalments"):
         if n := getattr(part, name):
             shown[name] = n

@@ -54,7 +54,11 @@ FEATURE = Feature(
     name="contacts",
     part=Contacts,
     folds={
-        event: outcome(i) for i, event in enumerate((ContactSent, ContactDelivered, ContactOpened, ContactClicked, ContactRefused))
+        ContactSent: outcome(0),
+        ContactDelivered: outcome(1),
+        ContactOpened: outcome(2),
+        ContactClicked: outcome(3),
+        ContactRefused: outcome(4),
     },
     view=view,
     expire=expire,

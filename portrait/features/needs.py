@@ -100,7 +100,14 @@ def view(part: Needs, today: int) -> tuple[dict[str, Any] | None, int]:
     if not (part.opened or part.resolved or part.cases):
         return None, due
     shown: dict[str, Any] = {
-        "complaints": {"7d": week, "30d": month, "90d": quarter, "total": part.opened, "resolved": part.resolved, "open": part.open}
+        "complaints": {
+            "7d": week,
+            "30d": month,
+            "90d": quarter,
+            "total": part.opened,
+            "resolved": part.resolved,
+            "open": part.open,
+        }
     }
     if part.stars_count:
         shown["satisfaction"] = round(part.stars_sum / part.stars_count, 2)

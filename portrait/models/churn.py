@@ -82,7 +82,9 @@ def features(parts: Any, rhythm: Rhythm, today: int, horizon_days: int) -> list[
         log1p(max(0, today - parts.activity.last_ms // DAY_MS)),
         float(parts.needs.open) if parts.needs.cases else 0.0,
         log1p(sum(parts.needs.days.values())) if parts.needs.days else 0.0,
-        log1p(sum(n for day, n in parts.contacts.refused_days.items() if today - day < 30)) if parts.contacts.refused_days else 0.0,
+        log1p(sum(n for day, n in parts.contacts.refused_days.items() if today - day < 30))
+        if parts.contacts.refused_days
+        else 0.0,
     ]
 
 
@@ -107,8 +109,7 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True):
     def contributions(self, x: Sequence[float]) -> list[tuple[str, float]]:
         """(theme, log-odds against the average customer), greatest influence first."""
         each = {
-            name: weight * (value - mean)
-            for name, weight, value, mean in zip(FEATURES, self.weights, x, self.means, strict=True)
+            name: weight * (value - mean) for name, weight, value, mean in zip(FEATURES, self.weights, x, self.means, strict=True)
         }
         themes = [(theme, sum(each[name] for name in names)) for theme, names in THEMES]
         return sorted(themes, key=lambda item: (-abs(item[1]), item[0]))
@@ -130,15 +131,25 @@ def from_snapshot(snapshot: Snapshot) -> Scorer:
         scorer = msgspec.convert({**snapshot.scorer, "version": snapshot.version}, Scorer)
     except msgspec.ValidationError as error:
         raise ValueError(f"snapshot {snapshot.version} of {snapshot.model!r}: {error}") from error
-    if snapshot.scorer.get("features") != list(FEATURES) or len(scorer.weights) != len(FEATURES) or len(scorer.means) != len(FEATURES):
+    if (
+        snapshot.scorer.get("features") != list(FEATURES)
+        or len(scorer.weights) != len(FEATURES)
+        or len(scorer.means) != len(FEATURES)
+    ):
         raise ValueError(f"snapshot {snapshot.version} of {snapshot.model!r} was made for other features")
     return scorer
 
 
 _WORDS: Mapping[str, tuple[tuple[str, str], tuple[str, str]]] = {  # theme: (raises the risk), (lowers it)
     "silence": (
-        ("No purchase for {recency} days; the usual gap is about {gap}.", "已 {recency} 天未购买，平时约每 {gap} 天一次。"),
-        ("Last purchase {recency} days ago; the usual gap is about {gap}.", "最近一次购买在 {recency} 天前，平时约每 {gap} 天一次。"),
+        (
+            "No purchase for {recency} days; the usual gap is about {gap}.",
+            "已 {recency} 天未购买，平时约每 {gap} 天一次。",
+        ),
+        (
+            "Last purchase {recency} days ago; the usual gap is about {gap}.",
+            "最近一次购买在 {recency} 天前，平时约每 {gap} 天一次。",
+        ),
     ),
     "history": (
         ("Only {count} purchase days so far.", "至今仅 {count} 天有购买。"),
@@ -164,7 +175,10 @@ _WORDS: Mapping[str, tuple[tuple[str, str], tuple[str, str]]] = {  # theme: (rai
 
 
 def reasons(scorer: Scorer, x: Sequence[float], parts: Any, rhythm: Rhythm, today: int) -> list[Reason]:
-    """This customer's own top reasons, strongest first, in words. The code says the theme and the direction: ``risk.silence.up``."""
+    """This customer's own top reasons, strongest first, in words.
+
+    The code says the theme and the direction: ``risk.silence.up``.
+    """
     numbers = {
         "recency": max(0, today - rhythm.last_day),
         "gap": round(rhythm.gap_days),

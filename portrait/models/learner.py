@@ -88,7 +88,9 @@ class Learner:
             weights.append(weight)
             means.append(mean if self.lessons else typical)
             bias -= weight * mean
-        return Scorer(version=f"{self.generation}.{self.lessons}", horizon_days=self.horizon_days, bias=bias, weights=weights, means=means)
+        return Scorer(
+            version=f"{self.generation}.{self.lessons}", horizon_days=self.horizon_days, bias=bias, weights=weights, means=means
+        )
 
     def metrics(self) -> dict[str, float]:
         return {"log_loss": self.log_loss, "brier": self.brier, "base_rate": self.base_rate, "drifts": float(self.drifts)}

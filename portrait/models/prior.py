@@ -17,7 +17,8 @@ LOGIT_MAX = 6.0
 def none_logit(purchase_days: int, recency_days: float, tenure_days: float, horizon_days: float) -> float:
     """Log-odds of buying nothing within the horizon, clipped to +-LOGIT_MAX.
 
-    ``purchase_days`` >= 1, ``recency_days`` since the last purchase, ``tenure_days`` since the first; ``tenure_days >= recency_days >= 0``.
+    ``purchase_days`` >= 1, ``recency_days`` since the last purchase, ``tenure_days`` since the first;
+    ``tenure_days >= recency_days >= 0``.
     """
     repeats = purchase_days - 1
     shape = R + repeats

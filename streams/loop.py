@@ -1,0 +1,388 @@
+"""The batch loop: records in, profiles in the store, effects in the log, once each. Steps as in ARCHITECTURE.md.
+
+For every batch
+  1. decode; what can't be folded becomes a dead letter
+  2. load the states that are not cached, in one round trip
+  3. evolve each customer (pure); watermarks and id rings skip what a state has seen
+  4. publish the dead letters and wait for the broker
+  5. commit states, views, indexes and positions in one script a shard; conflicts are loaded and evolved again
+  6. publish the effects, which the states kept, and wait for the broker
+  7. confirm the offsets to Kafka, and take the effects out of the states with the next commit
+A tick of a silent customer takes steps 2, 3, 5, 6 and 7.
+
+Nothing raises out of the loop. The store away: wait, and try the same batch again. The store has lost writes, or a reply was
+lost: forget everything, take a new chain, read the positions, seek. Anything else: end the process at once, before anything is
+confirmed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
+from functools import partial
+from typing import NoReturn, TypeVar
+from zlib import crc32
+
+import structlog
+
+from portrait.evolve import Arrival, Change, due_ms, evolve, published
+from portrait.models.churn import Scorer
+from portrait.settle import Policy
+from portrait.state import BrokenState, NewerFormat, State, decode, encode
+from profile_store.contract import ChainBroken, Position, Store, StoreError, StoreRefused, StoreUnavailable, StoreUncertain, Write
+from schemas.registry import ACTIONS, EVENT_TOPICS
+from streams.cache import Cached, StateCache
+from streams.gate import Gate
+from streams.intake import take_in, without_value
+from streams.log import TP, Batch, Log, Outgoing, Record, Unpublishable
+from streams.metrics import Metrics
+from streams.settings import Settings
+from streams.start import ActionCap, LogLost, start_of
+
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+NONCE_BYTES = 8
+RETRY_S_FIRST, RETRY_S_MAX = 0.05, 2.0
+#: Ticks leave a little room behind the gate for records that are under way.
+TICK_MARGIN_MS = 1000
+TICKS_AT_ONCE = 500
+#: The topic by whose partitions the workers share out the ticks.
+TICK_TOPIC = EVENT_TOPICS[0].name
+
+
+class Loop:
+    """The handler of all event topics of one worker. `on_batch` and `sweep` may be called at the same time; they take turns."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        log_: Log,
+        *,
+        wall_ms: Callable[[], int],
+        random_bytes: Callable[[int], bytes],
+        scorer: Callable[[], Scorer],
+        replayed: Callable[[], Container[str]],
+        metrics: Metrics,
+        die: Callable[[str], NoReturn],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """``die`` ends the process at once and does not return. ``scorer`` and ``replayed`` give the newest known at any time."""
+        self._settings, self._store, self._log, self._metrics = settings, store, log_, metrics
+        self._wall_ms, self._random_bytes, self._sleep, self._die = wall_ms, random_bytes, sleep, die
+        self._scorer, self._replayed = scorer, replayed
+        self._cache = StateCache(settings.cache_profiles)
+        self._gate = Gate(settings.clock, wall_ms)
+        self._next: dict[TP, int] = {}  # the next offset of each assigned partition
+        self._loud_from: dict[TP, int] = {}  # below this offset, effects were published before
+        self._unclean: set[str] = set()  # cached states whose effects are published, but still stand in the store
+        self._turn = asyncio.Lock()
+        self._cap = ActionCap(settings.actions_per_minute_max, wall_ms)
+
+    @property
+    def topics(self) -> Sequence[str]:
+        return [topic.name for topic in EVENT_TOPICS]
+
+    # -- assignment and rewinding ---------------------------------------------------------------------------------------------
+
+    async def start_offsets(
+        self, committed: Mapping[TP, int | None], beginnings: Mapping[TP, int], ends: Mapping[TP, int]
+    ) -> Mapping[TP, int]:
+        """Where to start reading: at the store's positions; without any, at the beginning of the log."""
+        async with self._turn:
+            self._forget()
+            positions = await self._patiently(self._begin)
+            starts: dict[TP, int] = {}
+            for tp in beginnings:
+                try:
+                    starts[tp] = start_of(tp, positions.get(tp), committed.get(tp), beginnings[tp], ends[tp])
+                except LogLost as error:
+                    self._die(str(error))
+            self._next = dict(starts)
+            self._loud_from = {tp: committed[tp] or 0 for tp in starts}
+            self._gate.assigned(starts, positions)
+            log.info("assigned", partitions=len(starts), quiet=sum(starts[tp] < self._loud_from[tp] for tp in starts))
+            return starts
+
+    async def _begin(self) -> dict[TP, Position]:
+        await self._store.new_chain()
+        return await self._store.positions()
+
+    # -- batches --------------------------------------------------------------------------------------------------------------
+
+    async def on_batch(self, batch: Batch) -> None:
+        """Do all seven steps for the batch, or leave it to a new epoch. Never raises."""
+        for part in self._by_loudness(batch.records):
+            if not await self._until_done(partial(self._batch, *part), batch.epoch):
+                return
+
+    def _by_loudness(self, records: Mapping[TP, Sequence[Record]]) -> Iterable[tuple[Mapping[TP, Sequence[Record]], bool]]:
+        """The records that are applied again without effects first, then the others."""
+        quiet = {
+            tp: [r for r in of_partition if r.offset < self._loud_from.get(tp, 0)]
+            for tp, of_partition in records.items()
+            if of_partition and of_partition[0].offset < self._loud_from.get(tp, 0)
+        }
+        if not quiet:
+            return [(records, True)]
+        loud = {tp: of_partition[len(quiet.get(tp, ())) :] for tp, of_partition in records.items()}
+        return [(quiet, False), (loud, True)] if any(loud.values()) else [(quiet, False)]
+
+    async def _batch(self, records: Mapping[TP, Sequence[Record]], loud: bool) -> None:
+        with self._metrics.batch_seconds.time():
+            intake = take_in(records, self._replayed())
+            offsets = {tp: of_partition[-1].offset + 1 for tp, of_partition in records.items() if of_partition}
+            at_end = {tp: self._at_end(tp, offset) for tp, offset in offsets.items()}
+            positions = {
+                tp: Position(offset, self._gate.clear_ms(tp, at_end[tp], intake.reached_ms[tp])) for tp, offset in offsets.items()
+            }
+            clock_ms = self._clock_ms(offsets, intake.reached_ms)
+            if intake.dead:
+                await self._publish_dead(intake.dead)
+            await self._apply(intake.arrivals, clock_ms, positions, loud)
+            # Only now: what other tasks see of the positions and the gate must be in the store.
+            self._next.update(offsets)
+            for tp, reached_ms in intake.reached_ms.items():
+                self._gate.reached(tp, reached_ms, at_end.get(tp, False))
+            self._log.confirm(offsets)
+        self._metrics.batch(records, intake)
+
+    async def _publish_dead(self, dead: Sequence[Outgoing]) -> None:
+        """Step 4. What the broker never takes is published again without its value: the origin still tells where it lies."""
+        try:
+            await self._log.publish(dead)
+        except Unpublishable as error:
+            await self._log.publish([without_value(message) for message, _ in error.rejected])
+
+    async def _apply(
+        self, arrivals: Mapping[str, Sequence[Arrival]], clock_ms: int, positions: Mapping[TP, Position], loud: bool
+    ) -> int:
+        """Steps 2, 3, 5, 6 for these customers; without arrivals, a tick each. Conflicts go round again. Returns the writes."""
+        waiting, written = arrivals, 0
+        with_effects: list[str] = []
+        while True:
+            await self._load(waiting)
+            writes = self._evolve(waiting, clock_ms, loud)
+            evolved = len(writes)
+            writes += self._cleanings(waiting)
+            lost = {writes[i].id for i in await self._commit(writes, positions)}
+            done = [write.id for write in writes[:evolved] if write.id not in lost]
+            written += len(done)
+            with_effects += [customer_id for customer_id in done if self._has_effects(customer_id)]
+            if not lost:
+                break
+            waiting = {customer_id: waiting[customer_id] for customer_id in lost if customer_id in waiting}
+        if with_effects:
+            await self._publish_effects(with_effects)
+        self._cache.trim()
+        return written
+
+    async def _load(self, ids: Iterable[str]) -> None:
+        missing = [customer_id for customer_id in ids if self._cache.get(customer_id) is None]
+        if not missing:
+            return
+        for customer_id, loaded in zip(missing, await self._store.load(missing), strict=True):
+            state = decode(loaded.state) if loaded.state else None
+            self._cache.put(customer_id, Cached(loaded.nonce, state))
+        self._metrics.loaded.inc(len(missing))
+
+    def _evolve(self, arrivals: Mapping[str, Sequence[Arrival]], clock_ms: int, loud: bool) -> list[Write]:
+        scorer = self._scorer()
+        policy = Policy(effects=loud, capped_rules=self._cap.open())
+        writes: list[Write] = []
+        for customer_id, events in arrivals.items():
+            entry = self._cache.get(customer_id)
+            if entry is None:
+                raise RuntimeError("a state was not loaded before its customer's events")
+            change = evolve(entry.state, customer_id, events, clock_ms, scorer, policy)
+            if change is not None:
+                writes.append(self._write(customer_id, entry, change))
+                self._metrics.change(change)
+                self._cap.count(change.raised)
+        return writes
+
+    def _write(self, customer_id: str, entry: Cached, change: Change) -> Write:
+        """Only the fields that differ from what was written before."""
+        state, known = change.state, entry.fields
+        fields: dict[str, bytes] = {}
+        removed: list[str] = []
+        for name, value in change.fields.items():
+            if known.get(name, b"") != value:
+                known[name] = value
+                if value is None:
+                    removed.append(name)
+                else:
+                    fields[name] = value
+        entry.state = state
+        return Write(
+            id=customer_id,
+            nonce=entry.nonce,
+            state=encode(state),
+            fields=fields,
+            removed=removed,
+            risk=state.risk,
+            stage=state.stage,
+            stage_before=change.stage_before,
+            due_ms=due_ms(state),
+            external=change.external,
+            external_removed=change.external_removed,
+        )
+
+    async def _commit(self, writes: Sequence[Write], positions: Mapping[TP, Position]) -> Sequence[int]:
+        """Step 5. What conflicts is dropped from the cache."""
+        nonce = self._random_bytes(NONCE_BYTES)
+        with self._metrics.commit_seconds.time():
+            conflicts = await self._store.commit(writes, positions, nonce)
+        lost = set(conflicts)
+        for i, write in enumerate(writes):
+            self._unclean.discard(write.id)
+            if i in lost:
+                self._cache.drop(write.id)
+            elif entry := self._cache.get(write.id):
+                entry.nonce = nonce
+        if conflicts:
+            self._metrics.conflicts.inc(len(conflicts))
+        return conflicts
+
+    # -- effects --------------------------------------------------------------------------------------------------------------
+
+    def _has_effects(self, customer_id: str) -> bool:
+        entry = self._cache.get(customer_id)
+        return bool(entry and entry.state and entry.state.effects)
+
+    async def _publish_effects(self, ids: Sequence[str]) -> None:
+        """Step 6. The states forget their effects now, the store with the next commit."""
+        messages: list[Outgoing] = []
+        states: list[tuple[str, State]] = []
+        for customer_id in dict.fromkeys(ids):
+            entry = self._cache.get(customer_id)
+            if entry is None or entry.state is None:
+                continue
+            states.append((customer_id, entry.state))
+            for effect in entry.state.effects:
+                key = customer_id if effect.topic == ACTIONS else effect.id
+                messages.append(Outgoing(effect.topic, key.encode(), effect.value))
+        await self._log.publish(messages)
+        for customer_id, state in states:
+            published(state)
+            self._unclean.add(customer_id)
+        self._metrics.effects(messages)
+
+    def _cleanings(self, but: Mapping[str, object]) -> list[Write]:
+        """Writes that take published effects out of the store, for customers that are not written anyway."""
+        writes = []
+        for customer_id in list(self._unclean):
+            entry = self._cache.get(customer_id)
+            if entry is None or entry.state is None:  # trimmed: its effects are due, and will be published once more
+                self._unclean.discard(customer_id)
+            elif customer_id not in but:
+                state = entry.state
+                stage = state.stage
+                writes.append(
+                    Write(customer_id, entry.nonce, encode(state), {}, [], state.risk, stage, stage, due_ms(state), [], [])
+                )
+        return writes
+
+    # -- ticks ----------------------------------------------------------------------------------------------------------------
+
+    async def sweep(self) -> None:
+        """One round of ticks: tell the others how far this worker's partitions are, and settle who is due. Never raises."""
+        epoch = self._log.epoch
+        if not self._next or not await self._until_done(self._heartbeat, epoch):
+            return
+        more = [True]
+        while more.pop() and self._next:
+            await self._until_done(partial(self._ticks, more), epoch)
+            if not more:
+                return
+
+    async def _heartbeat(self) -> None:
+        """Positions of idle partitions: their time goes on. Also takes published effects out of the store."""
+        positions = {}
+        for tp, offset in self._next.items():
+            at_end = self._at_end(tp, offset)
+            self._gate.reached(tp, 0, at_end)
+            positions[tp] = Position(offset, self._gate.clear_ms(tp, at_end))
+        await self._commit(self._cleanings({}), positions)
+        self._gate.learn(await self._store.positions())
+        self._metrics.gate(self._wall_ms(), self._clock_ms(self._next, {}))
+
+    async def _ticks(self, more: list[bool]) -> None:
+        """Settle up to TICKS_AT_ONCE customers. Appends whether there may be more."""
+        until_ms = self._clock_ms(self._next, {}) - TICK_MARGIN_MS
+        due = await self._store.due(until_ms, TICKS_AT_ONCE)
+        mine = {customer_id: () for customer_id, _ in due if self._sweeps(customer_id)}
+        written = await self._apply(mine, until_ms, {}, True) if mine else 0
+        self._metrics.ticks.inc(written)
+        more[:] = [written > 0 and len(due) >= TICKS_AT_ONCE]
+
+    def _sweeps(self, customer_id: str) -> bool:
+        """Exactly one worker ticks a customer: the owner of the partition of TICK_TOPIC that the id hashes to."""
+        partitions = sum(1 for topic, _ in self._log.partitions() if topic == TICK_TOPIC)
+        return partitions > 0 and (TICK_TOPIC, crc32(customer_id.encode()) % partitions) in self._next
+
+    # -- time and trouble -----------------------------------------------------------------------------------------------------
+
+    def _at_end(self, tp: TP, offset: int) -> bool:
+        end = self._log.ends().get(tp)
+        return end is not None and offset >= end
+
+    def _clock_ms(self, offsets: Mapping[TP, int], reached_ms: Mapping[TP, int]) -> int:
+        """The gate, as if ``offsets`` had been folded."""
+        upto = {**self._next, **offsets}
+        return self._gate.now_ms(self._log.partitions(), lambda tp: self._at_end(tp, upto.get(tp, 0)), reached_ms)
+
+    async def _until_done(self, work: Callable[[], Awaitable[None]], epoch: int) -> bool:
+        """Do ``work``, waiting while the store is away. False: it was given up, for the epoch has ended or just ended here."""
+        wait_s = RETRY_S_FIRST
+        while epoch == self._log.epoch:
+            try:
+                async with self._turn:
+                    if epoch != self._log.epoch:
+                        return False
+                    await work()
+                    return True
+            except StoreUnavailable as error:
+                self._drop_states()  # they were changed in place
+                self._metrics.waiting.inc()
+                log.warning("store unavailable: waiting", error=str(error), wait_s=wait_s)
+                await self._sleep(wait_s)
+                wait_s = min(wait_s * 2, RETRY_S_MAX)
+            except (ChainBroken, StoreUncertain) as error:
+                self._forget()
+                self._metrics.rewinds.labels(type(error).__name__).inc()
+                log.warning("store has lost writes, or a reply was lost: reading the positions", error=str(error))
+                await self._log.rewind()
+                return False
+            except asyncio.CancelledError:
+                self._forget()
+                raise
+            except (StoreRefused, NewerFormat, BrokenState) as error:
+                self._die(str(error))
+            except Exception as error:
+                log.exception("unexpected in the batch loop")
+                self._die(f"unexpected in the batch loop: {type(error).__name__}")
+        return False
+
+    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
+        """``work``'s result, however long the store is away."""
+        wait_s = RETRY_S_FIRST
+        while True:
+            try:
+                return await work()
+            except StoreRefused as error:
+                self._die(str(error))
+            except StoreError as error:
+                log.warning("store unavailable: waiting", error=str(error), wait_s=wait_s)
+                await self._sleep(wait_s)
+                wait_s = min(wait_s * 2, RETRY_S_MAX)
+
+    def _drop_states(self) -> None:
+        self._cache.clear()
+        self._unclean.clear()
+
+    def _forget(self) -> None:
+        self._drop_states()
+        self._next = {}

@@ -1,0 +1,74 @@
+"""Prometheus metrics of a worker. No label ever holds personal data."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Mapping, Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from portrait.evolve import Change
+from streams.intake import Intake
+from streams.log import TP, Outgoing, Record
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class Metrics:
+    """One set for a worker. ``registry`` is what `/metrics` shows."""
+
+    def __init__(self) -> None:
+        self.registry = r = CollectorRegistry()
+        self.events = Counter("portrait_events_total", "Records by topic and outcome", ["topic", "outcome"], registry=r)
+        self.outcomes = Counter("portrait_arrivals_total", "Decoded events by what became of them", ["outcome"], registry=r)
+        self.dead = Counter("portrait_dead_letters_total", "Dead letters by topic and reason", ["topic", "reason"], registry=r)
+        self.batch_seconds = Histogram(
+            "portrait_batch_seconds", "A batch from decoding to confirmation", buckets=SECONDS, registry=r
+        )
+        self.batch_records = Histogram(
+            "portrait_batch_records", "Records of a batch", buckets=(1, 10, 100, 500, 1000, 2000, 5000), registry=r
+        )
+        self.commit_seconds = Histogram("portrait_commit_seconds", "The store's commit of a batch", buckets=SECONDS, registry=r)
+        self.conflicts = Counter("portrait_conflicts_total", "States written by another worker meanwhile", registry=r)
+        self.loaded = Counter("portrait_states_loaded_total", "States that were not in the worker's memory", registry=r)
+        self.published = Counter("portrait_published_total", "Effects published, by topic", ["topic"], registry=r)
+        self.ticks = Counter("portrait_ticks_total", "Silent customers settled", registry=r)
+        self.waiting = Counter("portrait_store_waits_total", "Times that a batch waited for the store", registry=r)
+        self.rewinds = Counter("portrait_rewinds_total", "Returns to the store's positions, by cause", ["cause"], registry=r)
+        self.gate_lag = Gauge("portrait_clock_lag_seconds", "How far the service's clock is behind the wall clock", registry=r)
+        self.lag = Gauge("portrait_lag_records", "Unread records by partition", ["topic", "partition"], registry=r)
+        self.model = Gauge("portrait_model_info", "1 for the version of the churn model in use", ["version"], registry=r)
+        self.model_lessons = Gauge("portrait_model_lessons", "Lessons the model in use has learned", registry=r)
+        self.model_loss = Gauge("portrait_model_log_loss", "Running log-loss of the model's past predictions", registry=r)
+        self.lessons = Counter("portrait_lessons_total", "Lessons by outcome", ["outcome"], registry=r)
+        self.snapshots = Counter("portrait_snapshots_total", "Model snapshots by outcome", ["outcome"], registry=r)
+
+    def batch(self, records: Mapping[TP, Sequence[Record]], intake: Intake) -> None:
+        for tp, of_partition in records.items():
+            self.events.labels(tp[0], "read").inc(len(of_partition))
+            self.events.labels(tp[0], "decoded").inc(intake.events.get(tp, 0))
+        for (topic, reason), n in Tally(intake.reasons).items():
+            self.dead.labels(topic, reason).inc(n)
+        if intake.skipped:
+            self.outcomes.labels("replayed_elsewhere").inc(intake.skipped)
+        self.batch_records.observe(sum(len(of_partition) for of_partition in records.values()))
+
+    def change(self, change: Change) -> None:
+        if change.folded:
+            self.outcomes.labels("folded").inc(change.folded)
+        if change.repeated:
+            self.outcomes.labels("repeated").inc(change.repeated)
+        if change.duplicates:
+            self.outcomes.labels("duplicate").inc(change.duplicates)
+
+    def effects(self, messages: Sequence[Outgoing]) -> None:
+        for topic, n in Tally(message.topic for message in messages).items():
+            self.published.labels(topic).inc(n)
+
+    def gate(self, wall_ms: int, clock_ms: int) -> None:
+        self.gate_lag.set(max(0, wall_ms - clock_ms) / 1000 if clock_ms else 0)
+
+    def follow_lag(self, lag: Mapping[TP, int]) -> None:
+        self.lag.clear()
+        for (topic, partition), n in lag.items():
+            self.lag.labels(topic, str(partition)).set(n)
