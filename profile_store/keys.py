@@ -52,6 +52,10 @@ class ShardKeys:
         prefix = self.profile
         return [prefix + suffix for suffix in encode_all(ids)]
 
+    def of_stage(self, stage: str) -> str:
+        """Key of the set of ids in a stage."""
+        return self.stage + encode(stage)
+
 
 def shard_keys(prefix: str, shards: int) -> list[ShardKeys]:
     """The keys of every shard, by its number."""

@@ -161,7 +161,7 @@ class _Shard:
         names = [self._chain_key, keys.positions, keys.clear, keys.due, keys.risk, keys.external, keys.stages]
         names += keys.states(ids)
         names += keys.profiles(ids)
-        names += [keys.stage + encode(stage) for stage in stages]
+        names += [keys.of_stage(stage) for stage in stages]
         payload = _encode((ids, *columns, marks, stages))
         async with self._turn:
             chain, following = f"{self._token}:{self._count}", f"{self._token}:{self._count + 1}"
@@ -198,7 +198,7 @@ def _columns(writes: list[Write], nonce: bytes) -> tuple[list[list[Any]], bytes]
         names += w.fields
         values += (w.nonce, nonce + w.state)
         values += w.fields.values()
-    columns = [
+    columns: list[list[Any]] = [
         [len(w.fields) for w in writes],
         [w.risk for w in writes],
         [w.due_ms for w in writes],
