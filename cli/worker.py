@@ -1,0 +1,36 @@
+"""``portrait worker``: fold events into profiles."""
+
+from __future__ import annotations
+
+import typer
+
+from cli import output
+
+
+def command() -> None:
+    """Fold events into profiles until SIGTERM or Ctrl-C. Run as many as you like: Kafka shares the partitions out.
+
+    \b
+    Settings, all as environment variables (PORTRAIT_X_FILE reads X from a file):
+      PORTRAIT_KAFKA            bootstrap servers, comma separated     127.0.0.1:9092
+      PORTRAIT_REDIS            redis://, rediss:// or unix://         redis://127.0.0.1:6379/0
+      PORTRAIT_SHARDS           fixed when the profiles are created    1
+      PORTRAIT_CLUSTER          PORTRAIT_REDIS is a cluster's node     false
+      PORTRAIT_PREFIX           of every key in Redis                  (none)
+      PORTRAIT_GROUP            consumer group                         portrait
+      PORTRAIT_CLOCK            wall, or stream for replayed history   wall
+      PORTRAIT_HORIZON_DAYS     churn: nothing bought within           60
+      PORTRAIT_BATCH_RECORDS_MAX, PORTRAIT_CACHE_PROFILES, PORTRAIT_SWEEP_INTERVAL_MS,
+      PORTRAIT_ACTIONS_PER_MINUTE_MAX, PORTRAIT_SESSION_TIMEOUT_S,
+      PORTRAIT_HTTP_HOST, PORTRAIT_HTTP_PORT (6066; 0 any, -1 none), PORTRAIT_LOG_LEVEL
+
+    Exit codes: 0 stopped as asked, 1 crashed, 70 refused to go on: the last line of the log says why, and what to do.
+    """
+    import uvloop
+
+    from streams.logging import configure
+    from streams.worker import run
+
+    settings = output.settings()
+    configure(settings.log_level)
+    raise typer.Exit(uvloop.run(run(settings)))

@@ -1,0 +1,137 @@
+"""Following a small compacted topic from its beginning, without a group: every worker needs all of it.
+
+The topics are `models` (snapshots of the churn model) and `dead-letters-replayed` (origins that are folded by their replay).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+import msgspec
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from portrait.models import churn
+from portrait.models.churn import Scorer
+from portrait.models.learner import digest
+from schemas.outputs import Replayed, Snapshot
+from schemas.registry import MODELS, REPLAYED
+from streams.log import Record
+from streams.metrics import Metrics
+
+RETRY_S = 1.0
+POLL_MS = 1000
+#: Models may be far larger than the consumer's default.
+FETCH_BYTES_MAX = 8 * 1024 * 1024
+
+log = structlog.get_logger()
+
+
+class Tail:
+    """Reads one topic for ever and hands each record to ``take``; ``caught_up`` is set once its end was reached."""
+
+    def __init__(self, bootstrap: str, topic: str, take: Callable[[Record], None]) -> None:
+        self._bootstrap, self._topic, self._take = bootstrap, topic, take
+        self.caught_up = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until cancelled. Kafka away: tries again; what was read before is not read twice."""
+        offsets: dict[TopicPartition, int] = {}
+        while True:
+            consumer = AIOKafkaConsumer(
+                bootstrap_servers=self._bootstrap,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                max_partition_fetch_bytes=FETCH_BYTES_MAX,
+            )
+            try:
+                await consumer.start()
+                await self._follow(consumer, offsets)
+            except KafkaError as error:
+                log.warning("can't follow a topic: trying again", topic=self._topic, error=type(error).__name__)
+                await asyncio.sleep(RETRY_S)
+            finally:
+                with suppress(KafkaError):
+                    await consumer.stop()
+
+    async def _follow(self, consumer: AIOKafkaConsumer, offsets: dict[TopicPartition, int]) -> None:
+        while not (numbers := consumer.partitions_for_topic(self._topic)):
+            await asyncio.sleep(RETRY_S)
+            await consumer._client.force_metadata_update()
+        partitions = [TopicPartition(self._topic, number) for number in numbers]
+        consumer.assign(partitions)
+        for partition, offset in offsets.items():
+            consumer.seek(partition, offset)
+        ends = await consumer.end_offsets(partitions)
+        while True:
+            if not self.caught_up.is_set():
+                at = [await consumer.position(partition) >= end for partition, end in ends.items()]
+                if all(at):
+                    self.caught_up.set()
+            for partition, records in (await consumer.getmany(timeout_ms=POLL_MS)).items():
+                for record in records:
+                    self._take(record)
+                offsets[partition] = records[-1].offset + 1
+
+
+class Models:
+    """The newest valid snapshot of the churn model, and the scorer made of it. Starts with the prior alone."""
+
+    def __init__(self, bootstrap: str, horizon_days: int, metrics: Metrics) -> None:
+        self.tail = Tail(bootstrap, MODELS, self.take)
+        self.snapshot: Snapshot | None = None
+        self.scorer: Scorer = churn.fresh(horizon_days)
+        self._horizon_days, self._metrics = horizon_days, metrics
+        metrics.model.labels(self.scorer.version).set(1)
+
+    def take(self, record: Record) -> None:
+        """Use a snapshot if it is whole, fits, and is newer; refuse it otherwise, and go on with what there is."""
+        if not record.value:
+            return
+        try:
+            snapshot = msgspec.json.decode(record.value, type=Snapshot)
+            if snapshot.model != churn.MODEL or snapshot.format != 1:
+                raise ValueError(f"model {snapshot.model!r}, format {snapshot.format}")
+            if digest(snapshot.scorer, snapshot.learner) != snapshot.digest:
+                raise ValueError("its digest does not match its contents")
+            scorer = churn.from_snapshot(snapshot)
+        except (msgspec.DecodeError, ValueError) as error:
+            self._metrics.snapshots.labels("refused").inc()
+            log.error("a snapshot of the model is refused; the one before stays in use", offset=record.offset, error=str(error))
+            return
+        self.use(snapshot, scorer)
+
+    def use(self, snapshot: Snapshot, scorer: Scorer) -> None:
+        if scorer.horizon_days != self._horizon_days:
+            self._metrics.snapshots.labels("other_horizon").inc()
+            return
+        if self.snapshot is not None and _order(snapshot) <= _order(self.snapshot):
+            return
+        self._metrics.model.labels(self.scorer.version).set(0)
+        self.snapshot, self.scorer = snapshot, scorer
+        self._metrics.snapshots.labels("used").inc()
+        self._metrics.model.labels(scorer.version).set(1)
+        self._metrics.model_lessons.set(snapshot.lessons)
+        self._metrics.model_loss.set(snapshot.metrics.get("log_loss", 0.0))
+
+
+def _order(snapshot: Snapshot) -> tuple[int, int]:
+    return snapshot.generation, snapshot.lessons
+
+
+class ReplayedOrigins:
+    """The origins of dead letters that have been published again: they come in by that record, and only by it."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.tail = Tail(bootstrap, REPLAYED, self.take)
+        self.origins: set[str] = set()
+
+    def take(self, record: Record) -> None:
+        if record.value:
+            try:
+                self.origins.add(str(msgspec.json.decode(record.value, type=Replayed).origin))
+            except msgspec.DecodeError as error:
+                log.error("an entry of replayed dead letters can't be read", offset=record.offset, error=str(error))
