@@ -1,7 +1,7 @@
 """The UCI Online Retail file (CC BY 4.0): invoice lines of a British shop, 2010 and 2011, as order events.
 
 Comma-separated, perhaps gzipped. One invoice becomes one ``order.placed``, one cancellation (InvoiceNo begins with C) one
-``order.cancelled``. Every line that does not become part of an event is handed to ``reject`` with its number and a reason from `REASONS`.
+``order.cancelled``. Every line that is no part of an event is handed to ``reject`` with its number and a reason from `REASONS`.
 """
 
 from __future__ import annotations
@@ -191,8 +191,14 @@ def _line(line: Line) -> dict[str, object]:
 
 
 def _cancelled(cancellation: Invoice, placed: list[Invoice]) -> Parcel:
-    """It calls off the customer's latest invoice that still holds all of it; without one, something unknown, at its own time."""
-    order = next((invoice for invoice in reversed(placed) if cancellation.left <= invoice.left), None)
+    """It calls off the customer's latest invoice that still holds all of it, or else at least its skus.
+
+    Without one it stands for something from before the file begins: it repeats its own number and time.
+    """
+    latest = placed[::-1]
+    order = next((invoice for invoice in latest if cancellation.left <= invoice.left), None) or next(
+        (invoice for invoice in latest if cancellation.left.keys() <= {line.sku for line in invoice.lines}), None
+    )
     whole = order is not None and order.amount_minor == cancellation.amount_minor
     if order is not None:
         order.left -= cancellation.left

@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from cli.outlet import Publish, Sent, Sleep, outlet, pour, progress, speed_of
 from cli.parcel import Parcel
 from cli.population import DAY_MS, Emitted, Population, Truth
 from cli.population.mess import mess
+from streams.settings import Settings
 
 
 @dataclass(slots=True)
@@ -61,7 +62,7 @@ async def feed(
     fed: Fed | None = None,
     sent: Sent = lambda batch: None,
 ) -> Fed:
-    """Publish the history, then go on in real time at ``live_rate`` events a second, until cancelled (0: return after the history).
+    """Publish the history, then go on in real time at ``live_rate`` events a second, until cancelled (0: return then).
 
     ``fed`` counts along, so that whoever cancels still has the counts; ``spoil`` is what `mess` does; ``sent`` hears of batches.
     """
@@ -116,21 +117,21 @@ def command(
         output.fail(str(error), output.USAGE)
     spoil = partial(mess, rng=Random(f"mess {seed}"), duplicates=duplicates, disorder=disorder, poison=poison)
     fed = Fed()
-
-    async def run() -> None:
-        with progress("days simulated", population.start_ms, end_ms) as sent:
-            async with outlet(out, settings) as publish:
-                with suppress(asyncio.CancelledError):  # Ctrl-C: keep what was made, and tell
-                    await feed(publish, population, live_rate=live, speed=rate, spoil=spoil, fed=fed, sent=sent)
-
     try:
-        output.run(run())
+        output.run(_run(out, settings, population, partial(feed, live_rate=live, speed=rate, spoil=spoil, fed=fed)))
         rows = list(population.truth())
         if truth is not None:
             truth.write_bytes(b"".join(msgspec.json.encode(row._asdict()) + b"\n" for row in rows))
     except OSError as error:
         output.fail(str(error), output.USAGE)
     _tell(rows, fed, as_json=json, quiet=out == "-")
+
+
+async def _run(out: str | None, settings: Settings, population: Population, feeding: Callable[..., Awaitable[Fed]]) -> None:
+    with progress("days simulated", population.start_ms, population.end_ms) as sent:
+        async with outlet(out, settings) as publish:
+            with suppress(asyncio.CancelledError):  # Ctrl-C: keep what was made, and tell
+                await feeding(publish, population, sent=sent)
 
 
 def _end_ms(text: str) -> int:
