@@ -34,6 +34,9 @@ PERSONAL = frozenset(
 )
 
 
+LIBRARIES = ("faust", "mode", "aiokafka", "streams.transport")
+
+
 def refuse_personal(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A structlog processor: without personal fields, their names in ``refused``."""
     refused = sorted(PERSONAL.intersection(event))
@@ -67,6 +70,8 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+    for name in LIBRARIES:  # their INFO tells of every start of every inner service
+        logging.getLogger(name).setLevel(logging.DEBUG if level.upper() == "DEBUG" else logging.WARNING)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -92,7 +92,7 @@ async def run(settings: Settings, stop: asyncio.Event | None = None, *, ready: C
 
     def not_ready() -> Sequence[str]:
         waiting = ["no partition is assigned yet, or the positions are not read"] if events.health.seeking else []
-        return [*waiting, *(["Kafka takes no messages"] if events.health.publish_waiting else []), *problems()]
+        return [*waiting, *(["Kafka takes no messages"] if publisher.waiting else []), *problems()]
 
     background = [
         models.tail.run(),
