@@ -42,10 +42,10 @@ async def serve(host: str, port: int, live: Check, ready: Check, registry: Colle
     if port == NONE:
         yield NONE
         return
-    runner = web.AppRunner(application(live, ready, registry), access_log=None, handle_signals=False)
+    runner = web.AppRunner(application(live, ready, registry), access_log=None, handle_signals=False, shutdown_timeout=1)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, shutdown_timeout=1)
+        site = web.TCPSite(runner, host, port)
         await site.start()
         yield runner.addresses[0][1]
     finally:
