@@ -32,7 +32,11 @@ class RedisServer:
         self._command = [*command, "--port", str(port), "--dir", directory]
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
 
     def start(self) -> None:
         with open(Path(self._directory, "log"), "ab") as log:
