@@ -55,7 +55,45 @@ class Log(Protocol):
         """Returns when the broker has acknowledged them all; waits while it is away."""
 
     def confirm(self, offsets: Mapping[TP, int]) -> None:
-        """These next offsets are durable and have had their effects: commit them to Kafka soon. They never go back within an epoch."""
+        """These next offsets are durable and have had their effects: commit them to Kafka soon.
+
+        They never go back within an epoch.
+        """
 
     async def rewind(self) -> None:
         """Seek again to where the loop's `start_offsets` says, in a new epoch. Batches already under way become stale."""
+
+
+class Unpublishable(Exception):
+    """The broker will never take these messages (too large, impossible topic); all the others of the call were acknowledged.
+
+    ``rejected`` pairs each with the reason, the name of Kafka's error.
+    """
+
+    def __init__(self, rejected: Sequence[tuple[Outgoing, str]]) -> None:
+        super().__init__(", ".join(sorted({f"{message.topic}: {reason}" for message, reason in rejected})))
+        self.rejected = rejected
+
+
+class BatchHandler(Protocol):
+    """Who does the work of some topics: the batch loop for the events, the trainer for the lessons.
+
+    The transport never calls two methods of one handler at the same time. An exception that leaves any of them ends the
+    process at once, before anything is confirmed. Either may be cancelled (a rebalance, the end of the process).
+    """
+
+    @property
+    def topics(self) -> Sequence[str]:
+        """The topics that it wants, all partitions that this worker is assigned. No two handlers share one."""
+
+    async def start_offsets(
+        self, committed: Mapping[TP, int | None], beginnings: Mapping[TP, int], ends: Mapping[TP, int]
+    ) -> Mapping[TP, int]:
+        """Where to seek each assigned partition, after an assignment or a rewind. May wait for its store.
+
+        The three have the same keys, the assigned partitions: Kafka's committed next offset, None if there is none yet; the
+        first offset that the log still has; the end, one past the last. Never called with no partition.
+        """
+
+    async def on_batch(self, batch: Batch) -> None:
+        """Do everything about the batch, and confirm what is done. Returns soon once ``batch.epoch`` is no longer the log's."""

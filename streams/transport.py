@@ -1,0 +1,387 @@
+"""Batches through Faust: the one file that touches the internals of Faust and aiokafka.
+
+Each assumption about them has its test in tests/unit/test_transport_assumptions.py. Faust hands an agent one record at a
+time, at a cost of some 70 microseconds each. Here a message is all that was read for a handler, over all its partitions.
+And the offsets are ours: Faust's acknowledgements decide nothing, Kafka gets what the handler confirmed, and after each
+assignment or rewind the handler says where to seek.
+
+    aiokafka (its own thread) --fetch--> _drain, one task a handler --conductor--> the agent's queue --> handler.on_batch
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Collection, Coroutine, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, NamedTuple, TypeVar, cast
+
+import faust
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as KafkaTP
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.structs import OffsetAndMetadata
+from faust.app.base import BootStrategy as FaustBootStrategy
+from faust.transport import drivers
+from faust.transport.conductor import Conductor
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP as FaustTP
+from faust.types import ConsumerMessage
+from mode.threads import WorkerThread
+
+from streams.feed import Feed, or_leave
+from streams.log import TP, Batch, Record
+from streams.versions import missing_compiled
+
+SCHEME = "portrait"
+TRIED_VERSIONS = {"faust-streaming": "0.15.3", "mode-streaming": "0.7.1", "aiokafka": "0.14.0"}
+# A partition that is handed over while a fetch is in flight waits for that fetch to return before its own next fetch:
+# Faust's fixed 1500 ms would stall a hot partition beside idle ones. The broker answers at the first byte all the same.
+FETCH_WAIT_MS = 100
+PACE_S = 0.002
+POLL_S = 0.25  # how late a rewind or a revocation is noticed while nothing arrives
+RETRY_S = 1.0
+COMMIT_TIMEOUT_S = 5.0
+SETTLE_S = 8.0  # what a batch under way gets at the end; Docker kills after 10
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Poll(NamedTuple):
+    """What a poll brought, and the ends as last seen; none of them before ``as_of_ms``."""
+
+    records: dict[TP, list[Record]]
+    ends: dict[TP, int]
+    as_of_ms: int
+
+
+class Survey(NamedTuple):
+    """What Kafka says about the assigned partitions, and all partitions of their topics, whoever has them."""
+
+    committed: dict[TP, int | None]
+    beginnings: dict[TP, int]
+    ends: dict[TP, int]
+    every: list[TP]
+
+
+class BootStrategy(FaustBootStrategy):
+    enable_kafka_producer = False
+
+
+class App(faust.App):
+    """A Faust app with feeds. No directory of data, no producer of Faust's own: nothing here uses them."""
+
+    feeds: Sequence[Feed] = ()
+
+    BootStrategy = BootStrategy
+
+    def _create_directories(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        if any(feed.log.assigned for feed in self.feeds):
+            await cast(Consumer, self.consumer).settle(SETTLE_S)
+        await super().stop()
+
+
+class DaemonThread(WorkerThread):
+    """A broker that doesn't answer must not hold up the end of the process."""
+
+    def __init__(self, service: Any, **kwargs: Any) -> None:
+        super().__init__(service, **kwargs)
+        self.daemon = True
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """aiokafka's consumer in its thread. Methods ending in ``_here`` run in the thread's loop, the others in the worker's."""
+
+    shutdown_timeout = COMMIT_TIMEOUT_S
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        # The same partition of all topics to the same worker: a customer's events of all kinds meet there, so that workers
+        # seldom write the same profile. (Without tables Faust takes round-robin; `range` also lets others join the group.)
+        consumer._partition_assignment_strategy = [RangePartitionAssignor]
+        return consumer
+
+    async def call(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run ``work`` in the thread. Faust's own way has two workers, of which a long poll would take one."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.thread_loop))
+
+    async def fetch_here(self, partitions: Collection[TP], records_max: int) -> Poll:
+        """What has arrived, the same share of each partition. Waits at most POLL_S."""
+        consumer = self._ensure_consumer()
+        fetcher = consumer._fetcher
+        if consumer._closed or fetcher._closed:
+            raise ConsumerStoppedError()
+        self._check_coordinator(consumer)
+        wanted = {KafkaTP(*tp) for tp in partitions}
+        ready = [tp for tp in fetcher._records if tp in wanted]
+        if len(ready) < 2:
+            records = await fetcher.fetched_records(wanted, timeout=POLL_S, max_records=records_max)
+        else:
+            share, records = -(-records_max // len(ready)), {}
+            for tp in ready[:records_max]:
+                records.update(await fetcher.fetched_records({tp}, timeout=0, max_records=share))
+        present = wanted & consumer.assignment()
+        ends = {tp: end for tp in present if (end := consumer.highwater(tp)) is not None}
+        return Poll(records, ends, min((consumer.last_poll_timestamp(tp) or 0 for tp in present), default=0))
+
+    def _check_coordinator(self, consumer: AIOKafkaConsumer) -> None:
+        """aiokafka's coordinator waits for ever until somebody takes its error, and Faust never does."""
+        coordinator = consumer._coordinator
+        fetching = consumer._fetcher._fetch_task
+        if fetching.done():
+            raise RuntimeError("aiokafka's fetcher has ended") from (None if fetching.cancelled() else fetching.exception())
+        if coordinator._coordination_task.done():
+            raise RuntimeError("aiokafka's coordinator has ended")
+        try:
+            coordinator.check_errors()
+        except KafkaError:
+            coordinator.request_rejoin()  # its heartbeats may have ended with the error
+            raise
+
+    async def survey_here(self, topics: Collection[str], partitions: Collection[TP]) -> Survey:
+        consumer = self._ensure_consumer()
+        tps = [KafkaTP(*tp) for tp in partitions]
+        every = {topic: consumer.partitions_for_topic(topic) for topic in topics}
+        if missing := [topic for topic, known in every.items() if not known]:
+            raise KafkaError(f"no partitions are known of {', '.join(missing)}")
+        stored = await consumer._coordinator.fetch_committed_offsets(tps)
+        committed = {tp: stored[tp].offset if tp in stored and stored[tp].offset >= 0 else None for tp in tps}
+        beginnings, ends = await asyncio.gather(consumer.beginning_offsets(tps), consumer.end_offsets(tps))
+        return Survey(committed, beginnings, ends, [(topic, p) for topic, known in every.items() for p in sorted(known or ())])
+
+    async def seek_here(self, starts: Mapping[TP, int]) -> None:
+        consumer = self._ensure_consumer()
+        for tp, offset in starts.items():
+            consumer.seek(KafkaTP(*tp), offset)
+
+    async def _commit(self, offsets: Mapping[FaustTP, int]) -> bool:
+        """Unlike Faust's: an error is logged and the next interval tries again. What is not committed is only done again."""
+        consumer = self._ensure_consumer()
+        mine = {KafkaTP(*tp): OffsetAndMetadata(at, "") for tp, at in offsets.items() if tp in consumer.assignment()}
+        try:
+            await asyncio.wait_for(consumer.commit(mine), COMMIT_TIMEOUT_S)
+        except (TimeoutError, KafkaError) as error:
+            log.warning("offsets not committed (%s): the next interval tries again", type(error).__name__)
+            return False
+        return True
+
+
+class Consumer(driver.Consumer):
+    """Faust's consumer, but with batches and our own offsets. See the module."""
+
+    _thread: ConsumerThread
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        same_kind = type(asyncio.get_running_loop())  # uvloop's in the thread as well, if it is uvloop's here
+        thread = ConsumerThread(self, loop=self.loop, beacon=self.beacon, thread_loop=same_kind(), Worker=DaemonThread)
+        thread._close_thread_loop_on_stop = True
+        return thread
+
+    @property
+    def feeds(self) -> Sequence[Feed]:
+        return cast(App, self.app).feeds
+
+    # Offsets: ours alone.
+
+    def ack(self, message: Any) -> bool:
+        return False
+
+    async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        """Every way to a commit ends here: the interval, a rebalance, the end."""
+        offsets = {tp: at for feed in self.feeds for tp, at in feed.log.committable().items()}
+        if not offsets:
+            return False
+        done = await self._commit(cast(Any, offsets))
+        for feed in self.feeds:
+            if done:
+                feed.log.committed(offsets)
+            else:
+                feed.log.health.commit_failures += 1
+        return done
+
+    async def commit_and_end_transactions(self) -> None:
+        """At the end: a commit of the interval may be under way, with older offsets than ours."""
+        await self.maybe_wait_for_commit_to_finish()
+        await self.commit()
+
+    async def perform_seek(self) -> None:
+        """Faust asks at every assignment, but waits for one request's time only, and a store may be away for longer.
+
+        So the seek is left to the drain loops: `assign` has made it due.
+        """
+
+    def verify_event_path(self, now: float, tp: FaustTP) -> None:
+        """`Health` tells what hangs; Faust's own detector takes a handler that waits for its store for a fault."""
+
+    # Rebalances.
+
+    async def on_partitions_revoked(self, revoked: set[FaustTP]) -> None:
+        if self.app.should_stop:
+            return  # stopping commits and leaves the group by itself
+        await self.settle(self.app.conf.broker_session_timeout / 2)
+        for feed in self.feeds:
+            feed.log.assign(())
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[FaustTP], generation_id: int = 0) -> None:
+        if self.app.should_stop:
+            return
+        for feed in self.feeds:
+            feed.log.assign((tp.topic, tp.partition) for tp in assigned if tp.topic in feed.handler.topics)
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def settle(self, timeout_s: float) -> None:
+        """Take no more batches, let those under way finish, commit what they confirmed."""
+        self.stop_flow()
+        self.app.flow_control.suspend()
+        self.app.flow_control.clear()
+        try:
+            async with asyncio.timeout(timeout_s):
+                for feed in self.feeds:
+                    async with feed.log.busy:
+                        pass
+        except TimeoutError:
+            log.warning("a batch is still under way after %.0f s: it will be done again", timeout_s)
+        await self.commit_and_end_transactions()
+
+    # Batches.
+
+    async def _drain_messages(self, fetcher: Any) -> None:
+        """Faust's fetcher runs this as long as the app runs, over all assignments."""
+        drains = [asyncio.ensure_future(self._drain(feed, fetcher)) for feed in self.feeds]
+        try:
+            await asyncio.gather(*drains)
+        except (ConsumerStoppedError, asyncio.CancelledError):
+            if not (self.app.should_stop or fetcher.should_stop):
+                raise
+        finally:
+            for drain in drains:
+                drain.cancel()
+            await asyncio.gather(*drains, return_exceptions=True)
+
+    async def _drain(self, feed: Feed, fetcher: Any) -> None:
+        """One handler's loop: a handler that waits holds up no other."""
+        paced = False
+        while not (self.should_stop or fetcher.should_stop):
+            if not self.flow_active:
+                await self.wait(cast(Any, self.can_resume_flow))
+            elif feed.log.seek_due:
+                await self._unless_suspended(self._seek_feed(feed))
+            elif not feed.log.assigned or self._room(feed) <= 0:
+                await self._wait_changed(feed, POLL_S)
+            elif feed.log.busy.locked() and not paced:
+                await self._wait_changed(feed, PACE_S)
+                paced = True
+            else:
+                await self._poll(feed, self._room(feed))
+                paced = False
+
+    def _waits(self, feed: Feed) -> bool:
+        """Is the last batch still in the agent's queue? The real queue is asked, because Faust empties it without telling."""
+        tp = FaustTP(*next(iter(feed.log.assigned)))
+        return any(channel.queue.qsize() for channel in cast(Conductor, self.app.topics)._tp_index[tp])
+
+    def _room(self, feed: Feed) -> int:
+        """Records that may still join the batch that waits. Memory is bounded by it: one batch worked on, one that waits."""
+        return feed.records_max - (sum(map(len, feed.last.records.values())) if self._waits(feed) else 0)
+
+    async def _wait_changed(self, feed: Feed, timeout_s: float) -> None:
+        feed.log.changed.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await feed.log.changed.wait()
+
+    async def _poll(self, feed: Feed, room: int) -> None:
+        epoch, generation = feed.log.epoch, self.app.consumer_generation_id
+        try:
+            poll = await self._thread.call(self._thread.fetch_here(feed.log.assigned, room))
+        except ConsumerStoppedError:
+            raise
+        except KafkaError as error:
+            # The position may have moved, or be lost (OffsetOutOfRange): the handler says again where to start.
+            log.error("reading failed (%s): seeking again", type(error).__name__)
+            await feed.log.rewind()
+            await self.sleep(RETRY_S)
+            return
+        if epoch != feed.log.epoch:
+            return  # a seek is due: what was read is read again
+        feed.log.polled(poll.ends, poll.as_of_ms)
+        if not poll.records:
+            return
+        if not self.flow_active or generation != self.app.consumer_generation_id:
+            await feed.log.rewind()
+            return
+        await self._give(feed, Batch(epoch, poll.records, dict(feed.log.ends())))
+
+    async def _give(self, feed: Feed, batch: Batch) -> None:
+        """To the agent: with the batch that waits for it, or as the next one."""
+        if self._waits(feed) and feed.last.epoch == batch.epoch:
+            waiting = cast(dict[TP, list[Record]], feed.last.records)
+            for tp, records in batch.records.items():
+                waiting.setdefault(tp, []).extend(records)
+            cast(dict[TP, int], feed.last.ends).update(batch.ends)
+        else:
+            feed.last = batch
+            await self.callback(self._message(batch))
+
+    def _message(self, batch: Batch) -> Any:
+        """Faust needs some partition to find the agent by, and the generation to drop what is older than a rebalance."""
+        tp, records = next(iter(batch.records.items()))
+        return ConsumerMessage(
+            tp[0], tp[1], records[-1].offset, 0.0, 0, [], None, cast(Any, batch), None, 0, 0, FaustTP(*tp),
+            generation_id=self.app.consumer_generation_id,
+        )  # fmt: skip
+
+    # Seeking.
+
+    async def _seek_feed(self, feed: Feed) -> None:
+        """Ask Kafka what there is, ask the handler where to start, seek."""
+        epoch = feed.log.epoch
+        try:
+            found = await self._thread.call(self._thread.survey_here(feed.handler.topics, feed.log.assigned))
+            async with feed.log.busy:
+                starts = await or_leave(feed.handler.start_offsets(found.committed, found.beginnings, found.ends))
+            starts = {tp: starts[tp] for tp in feed.log.assigned}
+            await self._thread.call(self._thread.seek_here(starts))
+        except KafkaError as error:  # the broker is away, or the assignment has changed
+            log.warning("seeking failed (%s): trying again", type(error).__name__)
+            await self.sleep(RETRY_S)
+            return
+        feed.log.sought(epoch, found.committed, found.ends, starts, found.every)
+
+    async def _unless_suspended(self, work: Coroutine[Any, Any, None]) -> None:
+        """Await ``work``, but cancel it when a rebalance begins or the app stops."""
+        task, suspended = asyncio.ensure_future(work), asyncio.ensure_future(self.suspend_flow.wait())
+        try:
+            await asyncio.wait({task, suspended}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            suspended.cancel()
+            task.cancel()
+            await asyncio.wait({task})
+        if not task.cancelled():
+            task.result()
+
+
+class Transport(driver.Transport):
+    """``portrait://host:port``."""
+
+    Consumer = Consumer
+
+
+drivers.TRANSPORTS.aliases[SCHEME] = f"{__name__}:{Transport.__name__}"
+
+
+def check_assumptions() -> None:
+    """Raises RuntimeError for versions whose internals nobody has looked at; warns when the compiled part of Faust is missing."""
+    for package, tried in TRIED_VERSIONS.items():
+        if (found := version(package)) != tried:
+            raise RuntimeError(f"{package} {found} is installed, but only {tried} was tried: pip install '{package}=={tried}'")
+    for module in missing_compiled():
+        log.warning("%s is missing: much slower. Install the wheels, not the source, of faust-streaming and aiokafka", module)
