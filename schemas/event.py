@@ -36,7 +36,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 class Event(msgspec.Struct, gc=False):
     """One valid event of one customer.
 
-    ``hash`` is the first 8 bytes of blake2b over the CloudEvents source and id, which together identify an event;
+    ``hash`` is blake2b, 8 bytes long, over the CloudEvents source and id, which together identify an event;
     ``hour`` is the customer's local hour (0 to 23), from the offset of ``time``.
     """
 
@@ -129,10 +129,9 @@ def _event(code: int, customer_id: str, envelope: Any, record_ms: int) -> Event 
         time_ms, hour = record_ms, record_ms // HOUR_MS % 24
     else:
         time_ms, hour = round(time.timestamp() * 1000), time.hour
-        if time_ms < 0:
-            return Rejection(
-                "bad-time", "$.time", f"{time.isoformat()} is before 1970", "check the publisher's clock and its unit of time"
-            )
+    if time_ms < 0:
+        found = "the event has no time, nor has the record" if time is None else f"{time.isoformat()} is before 1970"
+        return Rejection("bad-time", "$.time", found, "check the publisher's clock and its unit of time")
     if time_ms > record_ms + FUTURE_SKEW_MS:
         return Rejection(
             "bad-time",
@@ -170,16 +169,24 @@ def customer_id_of(key: bytes | None) -> str | Rejection:
     return customer_id
 
 
-_ATTRIBUTES = ("id", "source", "specversion", "type", "time", "subject")
+_ATTRIBUTES = {f"ce_{name}": name for name in ("id", "source", "specversion", "type", "time", "subject")}
+_one_json_value = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 def _decode_binary(topic: str, value: bytes, headers: Headers) -> Any:
     """Binary content mode: attributes in ``ce_`` headers, the value is ``data`` alone. Joined, then decoded as structured."""
-    attributes = {name[3:]: (raw or b"").decode() for name, raw in headers if name.startswith("ce_") and name[3:] in _ATTRIBUTES}
-    return _DECODE[topic][1](msgspec.json.encode({**attributes, "data": msgspec.Raw(value)}))
+    attributes: dict[str, Any] = {}
+    for name, raw in headers:
+        if name in _ATTRIBUTES:
+            try:
+                attributes[_ATTRIBUTES[name]] = (raw or b"").decode()
+            except UnicodeDecodeError:
+                return Rejection("invalid", f"headers.{name}", "not UTF-8", "encode the header as UTF-8")
+    # Joined unchecked, a value such as `{},"id":"x"` could write over the headers.
+    return _DECODE[topic][1](msgspec.json.encode({**attributes, "data": _one_json_value(value)}))
 
 
-_PATH = re.compile(r"^(?P<message>.*?)(?: - at `(?P<path>[^`]+)`)?$", re.DOTALL)
+_PATH = re.compile(r"^(?P<message>.*?)(?: - at (?P<key>`key` in )?`(?P<path>[^`]+)`)?$", re.DOTALL)
 
 
 def _rejection(topic: str, value: bytes, error: Exception) -> Rejection:
@@ -191,6 +198,8 @@ def _rejection(topic: str, value: bytes, error: Exception) -> Rejection:
         return Rejection("not-json", "$", text[:300], "publish one JSON object a record, in UTF-8")
     match = _PATH.match(text)
     message, path = (match["message"], match["path"] or "$") if match else (text, "$")
+    if match and match["key"]:
+        message = f"a key: {message}"
     if path == "$.type":
         return _type_rejection(topic, message)
     return Rejection(
