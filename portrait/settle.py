@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from portrait.features.registry import FEATURES
-from portrait.lifecycle import Stage, reason_of, stage_at
+from portrait.lifecycle import Stage, reason_of, stage_at, walk
 from portrait.models import churn
 from portrait.models.churn import Scorer
 from portrait.rules.base import Raised, Rule, Turn
@@ -68,8 +68,12 @@ def settle(work: Settling, at_ms: int, events: Sequence[Event]) -> None:
     state = work.state
     today = at_ms // DAY_MS
     if today > state.moment_ms // DAY_MS:
+        bought = state.parts.consumption.bought
+        bits = bought.bits
         for feature in FEATURES:
             feature.expire(getattr(state.parts, feature.name), today)
+        if bought.bits is not bits:  # the stage must not depend on days that an order arriving now would not bring back
+            state.rhythm = walk(bought.days())
     state.moment_ms = at_ms
     stage = work.stage = stage_at(state.rhythm, today, state.parts.activity.first_ms // DAY_MS)
     stage_before, risk_before = state.stage, state.risk

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import field
 
 from portrait.features.registry import FEATURES, Parts
-from portrait.lifecycle import Rhythm, stage_at
+from portrait.lifecycle import Rhythm, stage_at, walk
 from portrait.structures import DAY_MS, NEVER, canonical
 
 FORMAT = 1
@@ -118,7 +118,8 @@ def facts(state: State, at_ms: int) -> bytes:
         part = getattr(state.parts, feature.name)
         feature.expire(part, today)
         parts[feature.name] = canonical(part)
-    stage = stage_at(state.rhythm, today, state.parts.activity.first_ms // DAY_MS)
+    rhythm = walk(state.parts.consumption.bought.days())
+    stage = stage_at(rhythm, today, state.parts.activity.first_ms // DAY_MS)
     return msgspec.json.encode(
         {
             "events": state.events,

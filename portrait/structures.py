@@ -159,6 +159,10 @@ class Calendar(msgspec.Struct, array_like=True, gc=False):
             return False
         return bool(int.from_bytes(self.bits, "little") >> lowest & (1 << (highest - lowest + 1)) - 1)
 
+    def last(self) -> int:
+        """The greatest marked day; -NEVER if there is none."""
+        return self.first + int.from_bytes(self.bits, "little").bit_length() - 1 if self.bits else -NEVER
+
     def days(self) -> list[int]:
         """The marked days, ascending."""
         first = self.first

@@ -18,7 +18,7 @@ from schemas.orders import OrderCancelled, OrderDelivered, OrderPlaced, OrderRef
 
 CURRENCIES_MAX, CATEGORIES_MAX, BRANDS_MAX, ITEMS_MAX, METHODS_MAX = 4, 12, 8, 8, 6
 SHOWN = 5
-#: Purchase days are kept for five years: 229 bytes at the most.
+#: Purchase days are kept for five years (229 bytes at the most), and the last one for ever.
 CALENDAR_DAYS = 1826
 
 
@@ -81,6 +81,9 @@ def placed(part: Consumption, event: Event, today: int) -> None:
     part.placed += 1
     add_day(part.days, day, today)
     if day > today - CALENDAR_DAYS:
+        part.bought.add(day)
+    elif day > part.bought.last():
+        part.bought.drop_before(day)
         part.bought.add(day)
     money = money_of(part, data.currency)
     money.placed_minor += data.amount_minor
@@ -175,7 +178,9 @@ def expire(part: Consumption, today: int) -> None:
     expire_days(part.days, today)
     for money in part.money.values():
         expire_days(money.days, today)
-    part.bought.drop_before(today - CALENDAR_DAYS + 1)
+    limit = today - CALENDAR_DAYS + 1
+    if part.bought.first < limit:
+        part.bought.drop_before(min(limit, part.bought.last()))
 
 
 FEATURE = Feature(

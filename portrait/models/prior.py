@@ -12,6 +12,8 @@ from math import exp, log
 R, ALPHA_DAYS, A, B = 0.525, 43.3, 0.891, 1.614
 #: Beyond this the closed form is numerically certain, and no customer is.
 LOGIT_MAX = 6.0
+#: exp() overflows at 709: a buyer of a thousand days who has been silent for years gets there.
+EXPONENT_MAX = 700.0
 
 
 def none_logit(purchase_days: int, recency_days: float, tenure_days: float, horizon_days: float) -> float:
@@ -24,7 +26,7 @@ def none_logit(purchase_days: int, recency_days: float, tenure_days: float, hori
     shape = R + repeats
     dropout = A / (B + repeats)
     base = ALPHA_DAYS + tenure_days
-    dead = dropout * exp(shape * log(base / (base - recency_days)))
+    dead = dropout * exp(min(shape * log(base / (base - recency_days)), EXPONENT_MAX))
     silent = exp(shape * log(base / (base + horizon_days)))
     # P(none) = (silent + dead) / (1 + dead), so its odds are (silent + dead) / (1 - silent).
     logit = log((silent + dead) / (1.0 - silent))
