@@ -26,7 +26,13 @@ def nonce() -> bytes:
 
 def write(customer_id: str, at: Loaded = ABSENT, **changes: Any) -> Write:
     """A write with sensible contents; ``at``: the state it was made from."""
-    fields = {"state": b"state", "fields": {"version": b"1", "stage": b"new"}, "removed": [], "risk": 0.5, "stage": "new"}
+    fields: dict[str, Any] = {
+        "state": b"state",
+        "fields": {"version": b"1", "stage": b"new"},
+        "removed": [],
+        "risk": 0.5,
+        "stage": "new",
+    }
     fields |= {"stage_before": "", "due_ms": None, "external": [], "external_removed": []}
     return Write(id=customer_id, nonce=at.nonce, **(fields | changes))
 

@@ -227,6 +227,18 @@ async def test_fields_are_set_kept_and_removed(place: Any, store: Store) -> None
 
 
 @scenario
+async def test_writes_of_one_batch_with_other_fields_keep_their_own(place: Any, store: Store) -> None:
+    await store.commit([write("C2", fields={"version": b"1"})], {}, nonce())
+    contents = [("C1", {"version": b"1", "a": b"10"}), ("C2", {"x": b"", "y": b"20"}), ("C3", {}), ("C4", {"b": b"", "a": b"40"})]
+    writes = [write(name, state=name.encode() * i, fields=fields) for i, (name, fields) in enumerate(contents)]
+    assert await store.commit(writes, {}, nonce()) == [1]
+    assert place.view("C2") == {"version": b"1"}
+    for name, fields in contents:
+        assert name == "C2" or place.view(name) == fields
+    assert [at.state for at in await store.load(["C1", "C3", "C4"])] == [b"", b"C3C3", b"C4C4C4"]
+
+
+@scenario
 async def test_the_risk_index_follows(place: Any, store: Store) -> None:
     risk = 0.12345678901234568
     await store.commit([write("C1", risk=risk), write("C2", risk=None), write("C3", risk=0.0)], {}, nonce())
