@@ -25,6 +25,7 @@ VERBS = {
     "simulate": Verb("cli.simulate", "Publish the events of a seeded population that also churns, with a known truth.", _TRY),
     "replay": Verb("cli.replay", "Publish a data set's events as they happened: online-retail FILE.", _TRY),
     "publish": Verb("cli.publish", "Publish events: a file or pipe of JSON lines, or one event from options.", _DATA),
+    "schema": Verb("cli.schema", "The contracts as documents: AsyncAPI of the topics, JSON Schema of profile and action.", _DATA),
     "dlq": Verb("cli.dlq", "Events that could not be folded: list, show, mend and replay them.", _DATA),
     "show": Verb("cli.show", "One customer's profile.", _SEE),
     "watch": Verb("cli.watch", "Stages and risks as they move.", _SEE),

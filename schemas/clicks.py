@@ -18,12 +18,16 @@ class Touch(Data, frozen=True, kw_only=True, gc=False):
 
 
 class PageViewed(Touch, frozen=True, kw_only=True, gc=False):
+    """A page or screen was looked at."""
+
     page: Line
     dwell_ms: DurationMs = 0
     referrer: Line | None = None
 
 
 class ItemViewed(Touch, frozen=True, kw_only=True, gc=False):
+    """The page of one item was looked at."""
+
     sku: Key
     name: Line | None = None
     category: Name | None = None
@@ -34,11 +38,15 @@ class ItemViewed(Touch, frozen=True, kw_only=True, gc=False):
 
 
 class Searched(Touch, frozen=True, kw_only=True, gc=False):
+    """Something was searched for in the shop."""
+
     query: Line
     results: Count | None = None  # 0: an unmet wish
 
 
 class CartChanged(Touch, frozen=True, kw_only=True, gc=False):
+    """An item was put into the cart, or taken out."""
+
     action: Literal["added", "removed"]
     sku: Key
     category: Name | None = None
@@ -48,6 +56,8 @@ class CartChanged(Touch, frozen=True, kw_only=True, gc=False):
 
 
 class ContentEngaged(Touch, frozen=True, kw_only=True, gc=False):
+    """An article, picture, video or live stream was looked at, liked, commented on, shared or saved."""
+
     content: Key
     kind: Literal["text", "picture", "audio", "video", "live"]
     topic: Name | None = None
@@ -56,6 +66,8 @@ class ContentEngaged(Touch, frozen=True, kw_only=True, gc=False):
 
 
 class AppOpened(Touch, frozen=True, kw_only=True, gc=False):
+    """The app or mini program was opened."""
+
     version: Name | None = None
 
 

@@ -7,6 +7,8 @@ from schemas.types import Data, Key, Name, Severity, Stars, Text, Time
 
 
 class ComplaintOpened(Data, frozen=True, kw_only=True, gc=False):
+    """A customer complained; the event's time is the time of opening."""
+
     complaint_id: Key
     category: Name | None = None
     product: Name | None = None
@@ -16,6 +18,8 @@ class ComplaintOpened(Data, frozen=True, kw_only=True, gc=False):
 
 
 class ComplaintUpdated(Data, frozen=True, kw_only=True, gc=False):
+    """Something became known about a complaint: another category, a greater severity."""
+
     complaint_id: Key
     opened_at: Time
     category: Name | None = None
@@ -24,6 +28,8 @@ class ComplaintUpdated(Data, frozen=True, kw_only=True, gc=False):
 
 
 class ComplaintResolved(Data, frozen=True, kw_only=True, gc=False):
+    """A complaint was settled, and perhaps the customer said how well."""
+
     complaint_id: Key
     opened_at: Time
     category: Name | None = None

@@ -13,19 +13,21 @@ class Contact(Data, frozen=True, kw_only=True, gc=False):
 
 
 class ContactSent(Contact, frozen=True, kw_only=True, gc=False):
+    """A message was sent."""
+
     action_id: Key | None = None  # the retention action that caused it
 
 
 class ContactDelivered(Contact, frozen=True, kw_only=True, gc=False):
-    pass
+    """The message reached its channel."""
 
 
 class ContactOpened(Contact, frozen=True, kw_only=True, gc=False):
-    pass
+    """The message was opened."""
 
 
 class ContactClicked(Contact, frozen=True, kw_only=True, gc=False):
-    pass
+    """A link in the message was followed."""
 
 
 class ContactRefused(Contact, frozen=True, kw_only=True, gc=False):

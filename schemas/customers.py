@@ -33,12 +33,16 @@ class IdentityLinked(Data, frozen=True, kw_only=True, gc=False):
 
 
 class IdentityUnlinked(Data, frozen=True, kw_only=True, gc=False):
+    """The link was a mistake, or no longer holds."""
+
     other: Key
     kind: Name
     reason: Line | None = None
 
 
 class ConsentChanged(Data, frozen=True, kw_only=True, gc=False):
+    """The customer agreed to a purpose of processing, or took that back."""
+
     purpose: Name  # service, marketing, profiling, ...
     granted: bool
     basis: Literal["consent", "contract", "legal-obligation", "legitimate-interest"] = "consent"

@@ -63,12 +63,12 @@ class Rejection(msgspec.Struct, gc=False):
 class _Envelope(msgspec.Struct, tag_field="type", frozen=True, kw_only=True, gc=False):
     """CloudEvents context attributes. Extension attributes are allowed and ignored."""
 
-    id: Key
-    source: Line
+    id: Key  # with ``source`` it identifies the event: what is published twice counts once
+    source: Line  # who publishes: a URI reference, such as /shop/checkout
     specversion: Literal["1.0"]
-    time: Time | None = None
-    subject: Line | None = None
-    datacontenttype: Name | None = None
+    time: Time | None = None  # when it happened; if missing, the record's own time
+    subject: Line | None = None  # allowed, not read: the record's key names the customer
+    datacontenttype: Name | None = None  # allowed, not read: ``data`` is JSON
 
 
 def _envelope(name: str, data: type[Data]) -> Any:

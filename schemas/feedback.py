@@ -11,6 +11,8 @@ from schemas.types import Data, DurationMs, Key, Line, Name, Stars, Text
 
 
 class RatingGiven(Data, frozen=True, kw_only=True, gc=False):
+    """Stars for a product, the service, the delivery or the app."""
+
     stars: Stars
     subject: Literal["product", "service", "delivery", "app"] = "product"
     sku: Key | None = None
@@ -18,6 +20,8 @@ class RatingGiven(Data, frozen=True, kw_only=True, gc=False):
 
 
 class SurveyAnswered(Data, frozen=True, kw_only=True, gc=False):
+    """One question of a survey was answered."""
+
     survey: Key
     question: Line
     answer: Text | None = None
@@ -26,6 +30,8 @@ class SurveyAnswered(Data, frozen=True, kw_only=True, gc=False):
 
 
 class ConversationClosed(Data, frozen=True, kw_only=True, gc=False):
+    """A conversation with customer service ended."""
+
     conversation_id: Key
     channel: Name
     messages: Annotated[int, Meta(ge=0, le=100_000)] = 0

@@ -15,6 +15,8 @@ from schemas.types import Currency, Data, Key, Line, Minor, Name, Quantity, Time
 
 
 class OrderLine(Data, frozen=True, kw_only=True, gc=False):
+    """One article of an order."""
+
     sku: Key
     quantity: Quantity
     unit_price_minor: Minor
@@ -24,6 +26,8 @@ class OrderLine(Data, frozen=True, kw_only=True, gc=False):
 
 
 class OrderPlaced(Data, frozen=True, kw_only=True, gc=False):
+    """An order was placed."""
+
     order_id: Key
     currency: Currency
     amount_minor: Minor  # what the customer pays: lines less discount
@@ -57,6 +61,8 @@ class OrderRefunded(Data, frozen=True, kw_only=True, gc=False):
 
 
 class OrderDelivered(Data, frozen=True, kw_only=True, gc=False):
+    """The order was handed over; after ``promised_at`` it counts as late."""
+
     order_id: Key
     placed_at: Time
     promised_at: Time | None = None

@@ -28,15 +28,15 @@ class Action(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     format: int = 1
     id: str
     customer_id: str
-    rule: str
-    episode: str
+    rule: str  # which rule raised it: docs/actions.md lists them
+    episode: str  # what it is about: the same customer, rule and episode give the same id
     raised_at_ms: int
-    expires_at_ms: int
-    stage: str
-    churn_risk: float | None
-    model_version: str
+    expires_at_ms: int  # not worth doing afterwards
+    stage: str  # the customer's lifecycle stage at that moment
+    churn_risk: float | None  # 0 to 1; null for who has bought nothing yet
+    model_version: str  # of the churn model; empty without a score
     reasons: list[Reason]
-    suggest: Reason
+    suggest: Reason  # what to do
 
 
 class ActionEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -21,18 +21,24 @@ class Mention(Data, frozen=True, kw_only=True, gc=False):
 
 
 class MentionPosted(Mention, frozen=True, kw_only=True, gc=False):
+    """The customer wrote a post of their own."""
+
     post_id: Key | None = None
     text: Text | None = None
     engagement: Count = 0  # likes, comments and shares seen so far
 
 
 class MentionShared(Mention, frozen=True, kw_only=True, gc=False):
+    """The customer passed on a post of somebody else."""
+
     post_id: Key | None = None
     text: Text | None = None
     engagement: Count = 0
 
 
 class AccountFollowed(Mention, frozen=True, kw_only=True, gc=False):
+    """The customer began to follow an account."""
+
     account: Name
 
 

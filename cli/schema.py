@@ -1,0 +1,43 @@
+"""``portrait schema``: the contracts as documents that programs of any language read."""
+
+from __future__ import annotations
+
+import sys
+
+import msgspec
+import typer
+
+from schemas.asyncapi import text
+from schemas.describe import json_schema
+from schemas.outputs import ActionEvent
+from schemas.profile import Profile
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="The contracts as documents: events, profile, actions.")
+
+
+@app.command()
+def asyncapi() -> None:
+    """AsyncAPI 3.0 of all topics that applications write to or read from, as in docs/asyncapi.json."""
+    _print(text())
+
+
+@app.command()
+def profile() -> None:
+    """JSON Schema of the profile's fields, as Redis holds them."""
+    _print(_indented(json_schema(Profile)))
+
+
+@app.command()
+def action() -> None:
+    """JSON Schema of what is published on retention-actions."""
+    _print(_indented(json_schema(ActionEvent)))
+
+
+def _indented(value: object) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=1).decode() + "\n"
+
+
+def _print(document: str) -> None:
+    """UTF-8 whatever the terminal says: these are documents."""
+    sys.stdout.buffer.write(document.encode())
+    sys.stdout.buffer.flush()

@@ -1,0 +1,276 @@
+"""The profile as readers see it: the fields of the Redis hash, each typed. Contract format 1 (docs/reading.md).
+
+A reader decodes what it needs and leaves the rest: every field may be missing (nothing is known yet), and fields and members
+that are not here may come at any time. The hash holds ``version``, ``updated_at_ms``, ``stage`` and ``churn_risk`` as plain text,
+all others as JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_type_hints
+
+import msgspec
+
+from schemas.outputs import Reason
+
+#: Grows when a reader would misunderstand what is stored; stands in Redis as ``format`` in ``meta:{S}``.
+FORMAT = 1
+
+StageName = Literal["prospect", "new", "growing", "mature", "declining", "dormant", "churned", "won_back"]
+#: At most the most frequent few, most first. Once there are more keys than are counted, the small counts are estimates.
+Counts = dict[str, int]
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Base of all that is shown. Unknown members are ignored, so that Portrait may be newer than the reader."""
+
+
+class Windows(View, frozen=True, kw_only=True):
+    """Sums over the last 7, 30 and 90 UTC days, today included, and over all time."""
+
+    week: int = msgspec.field(name="7d", default=0)
+    month: int = msgspec.field(name="30d", default=0)
+    quarter: int = msgspec.field(name="90d", default=0)
+    total: int = 0
+
+
+class Spend(Windows, frozen=True, kw_only=True):
+    """Net spend in minor units of one currency: placed, less cancelled and refunded, on the day of the order."""
+
+    average_order: int | None = None  # minor units, before cancellations and refunds
+
+
+class Complaints(Windows, frozen=True, kw_only=True):
+    """Complaints opened; and how many of all were resolved."""
+
+    resolved: int = 0
+    open: int = 0  # among the latest eight
+
+
+class Activity(View, frozen=True, kw_only=True):
+    """When and where the customer is active, from events of every kind."""
+
+    first_seen_ms: int | None = None
+    last_seen_ms: int | None = None
+    events: Windows = Windows()
+    active_hours: Counts = {}  # the customer's local hours, "0" to "23"
+    channels: Counts = {}
+
+
+class Cart(View, frozen=True, kw_only=True):
+    """Articles put into the cart, and taken out again."""
+
+    added: int = 0
+    removed: int = 0
+
+
+class Behaviour(View, frozen=True, kw_only=True):
+    """What the customer looks at and looks for."""
+
+    clicks: Windows = Windows()
+    last_click_ms: int | None = None
+    dwell_ms: int = 0  # in all
+    pages: Counts = {}
+    items: Counts = {}  # by sku
+    categories: Counts = {}  # of items looked at or put into the cart
+    brands: Counts = {}
+    searches: Counts = {}  # in small letters
+    unmet: Counts = {}  # searches that found nothing
+    content: Counts = {}  # by kind: text, picture, audio, video, live
+    topics: Counts = {}
+    devices: Counts = {}
+    regions: Counts = {}
+    cart: Cart | None = None
+    app_opens: int = 0
+
+
+class LastOrder(View, frozen=True, kw_only=True):
+    """The order placed last."""
+
+    at_ms: int = 0
+    id: str = ""
+    amount_minor: int = 0
+    currency: str = ""
+
+
+class Consumption(View, frozen=True, kw_only=True):
+    """What the customer buys, and how."""
+
+    orders: Windows = Windows()  # placed, less those cancelled as a whole, on the day of the order
+    spend_minor: dict[str, Spend] = {}  # by currency
+    last_order: LastOrder | None = None
+    cancelled: int = 0
+    refunded: int = 0
+    delivered: int = 0
+    late: int = 0  # delivered after the promised time
+    units: int = 0
+    discounted: int = 0  # orders with a discount
+    with_coupon: int = 0
+    by_instalments: int = 0
+    methods: Counts = {}  # of payment
+    categories: Counts = {}
+    brands: Counts = {}
+    items: Counts = {}  # by sku
+
+
+class OpenComplaint(View, frozen=True, kw_only=True):
+    """A complaint that waits."""
+
+    id: str = ""
+    opened_at_ms: int = 0
+    severity: Literal["low", "medium", "high", "critical"] = "low"  # the greatest seen
+    category: str | None = None
+    product: str | None = None
+
+
+class Needs(View, frozen=True, kw_only=True):
+    """What goes wrong for the customer."""
+
+    complaints: Complaints = Complaints()
+    satisfaction: float | None = None  # with resolutions, mean of 1 to 5
+    open: list[OpenComplaint] = []  # latest first, at most five
+    categories: Counts = {}
+    products: Counts = {}
+
+
+class Social(View, frozen=True, kw_only=True):
+    """What the customer says in public, and who hears it."""
+
+    mentions: Windows = Windows()  # posts and shares
+    posts: int = 0
+    shares: int = 0
+    follows: int = 0
+    reach: int = 0  # the audience of each post and share, added up
+    audience_max: int = 0
+    engagement: int = 0  # likes, comments and shares received
+    platforms: Counts = {}
+    topics: Counts = {}
+    brands: Counts = {}
+    handles: dict[str, str] = {}  # by platform, the latest
+
+
+class Ratings(View, frozen=True, kw_only=True):
+    """Stars given, 1 to 5."""
+
+    count: int = 0
+    average: float | None = None
+    last: int | None = None
+    last_at_ms: int | None = None
+
+
+class Nps(View, frozen=True, kw_only=True):
+    """The latest answer to "would you recommend us?", 0 to 10."""
+
+    last: int = 0
+    at_ms: int = 0
+
+
+class Conversations(View, frozen=True, kw_only=True):
+    """Conversations with customer service that have ended."""
+
+    count: int = 0
+    solved: int = 0
+    unsolved: int = 0  # the rest did not say
+
+
+class Feedback(View, frozen=True, kw_only=True):
+    """What the customer answers."""
+
+    ratings: Ratings | None = None
+    nps: Nps | None = None
+    survey_answers: int = 0
+    conversations: Conversations | None = None
+    channels: Counts = {}  # of the conversations
+
+
+class Basic(View, frozen=True, kw_only=True):
+    """Who the customer is, and what they have agreed to. The latest word wins."""
+
+    attributes: dict[str, str] = {}
+    external_ids: dict[str, str] = {}  # by system
+    consent: dict[str, Literal["granted", "refused"]] = {}  # by purpose
+
+
+class Outcomes(View, frozen=True, kw_only=True):
+    """What became of our messages on one channel."""
+
+    sent: int = 0
+    delivered: int = 0
+    opened: int = 0
+    clicked: int = 0
+    refused: int = 0
+
+
+class Contacts(View, frozen=True, kw_only=True):
+    """How the customer takes our messages."""
+
+    by_channel: dict[str, Outcomes] = {}
+    refused_30d: int = 0
+
+
+class EarlierStage(View, frozen=True, kw_only=True):
+    """A stage that the customer has left."""
+
+    stage: StageName
+    since_ms: int
+
+
+class Lifecycle(View, frozen=True, kw_only=True):
+    """The stage, since when, and why."""
+
+    stage: StageName
+    since_ms: int  # start of the UTC day
+    why: Reason
+    purchase_days: int = 0  # distinct UTC days, of the last five years
+    usual_gap_days: float | None = None  # between purchases; near 90 while little is known
+    next_if_silent_ms: int | None = None  # when silence would change the stage
+    before: list[EarlierStage] = []  # latest first, at most five
+
+
+class Risk(View, frozen=True, kw_only=True):
+    """Churn risk: the probability that nothing is bought within the horizon."""
+
+    churn: float  # 0 to 1
+    horizon_days: int
+    model: str  # version; compare scores of one version only
+    reasons: list[Reason] = []  # this customer's own, strongest first, at most three
+
+
+class Profile(View, frozen=True, kw_only=True):
+    """All fields of the hash. What is missing is None."""
+
+    version: int | None = None  # grows with every change
+    updated_at_ms: int | None = None  # the moment that the profile describes
+    stage: StageName | None = None
+    churn_risk: float | None = None  # 0 to 1; nothing bought yet: none
+    activity: Activity | None = None
+    behaviour: Behaviour | None = None
+    consumption: Consumption | None = None
+    needs: Needs | None = None
+    social: Social | None = None
+    feedback: Feedback | None = None
+    basic: Basic | None = None
+    contacts: Contacts | None = None
+    lifecycle: Lifecycle | None = None
+    risk: Risk | None = None
+
+
+_TEXT = {"stage"}
+_FIELDS: dict[str, Any] = get_type_hints(Profile)
+_DECODE = {name: msgspec.json.Decoder(kind).decode for name, kind in _FIELDS.items()}
+
+
+def parse(fields: Mapping[str, bytes | str]) -> Profile:
+    """A profile from the hash's fields, all of them or some. Unknown fields are ignored.
+
+    Raises msgspec.ValidationError, naming the place, for what this format does not allow.
+    """
+    return Profile(**{name: _parse_field(name, value) for name, value in fields.items() if name in _FIELDS})
+
+
+def _parse_field(name: str, value: bytes | str) -> Any:
+    if name in _TEXT:
+        text = value if isinstance(value, str) else value.decode()
+        return msgspec.convert(text, _FIELDS[name])
+    return _DECODE[name](value)
