@@ -71,20 +71,16 @@ class FaustLog:
         self.health.assigned, self.health.ends, self.health.confirmed = self.assigned, {}, {}
         self._begin_epoch()
 
-    def sought(
-        self,
-        epoch: int,
-        committed: Mapping[TP, int | None],
-        ends: Mapping[TP, int],
-        starts: Mapping[TP, int],
-        every: Sequence[TP],
-    ) -> None:
+    def surveyed(self, every: Iterable[TP]) -> None:
+        """``every`` partition of the topics exists, whoever has it."""
+        self._partitions = tuple(every)
+
+    def sought(self, epoch: int, committed: Mapping[TP, int | None], ends: Mapping[TP, int], starts: Mapping[TP, int]) -> None:
         """The consumer now stands at ``starts``. Of no consequence if the epoch is over already."""
         if epoch != self._epoch:
             return
         # An offset past the end is not of this log: the topic was made anew, and commits may begin anew.
         self._committed = {tp: at for tp, at in committed.items() if at is not None and at <= ends[tp]}
-        self._partitions = tuple(every)
         self.seek_due = self.health.seeking = False
         self.health.confirmed = {**starts}
         self.health.last_progress_ms = self._clock_ms()

@@ -346,6 +346,7 @@ class Consumer(driver.Consumer):
         epoch = feed.log.epoch
         try:
             found = await self._thread.call(self._thread.survey_here(feed.handler.topics, feed.log.assigned))
+            feed.log.surveyed(found.every)
             async with feed.log.busy:
                 starts = await or_leave(feed.handler.start_offsets(found.committed, found.beginnings, found.ends))
             starts = {tp: starts[tp] for tp in feed.log.assigned}
@@ -354,7 +355,7 @@ class Consumer(driver.Consumer):
             log.warning("seeking failed (%s): trying again", type(error).__name__)
             await self.sleep(RETRY_S)
             return
-        feed.log.sought(epoch, found.committed, found.ends, starts, found.every)
+        feed.log.sought(epoch, found.committed, found.ends, starts)
 
     async def _unless_suspended(self, work: Coroutine[Any, Any, None]) -> None:
         """Await ``work``, but cancel it when a rebalance begins or the app stops."""

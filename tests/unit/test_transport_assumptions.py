@@ -1,4 +1,4 @@
-"""What streams/transport.py takes for granted about Faust and aiokafka. When one of these fails after an upgrade, read it again."""
+"""What streams/transport.py takes for granted about Faust and aiokafka. If one fails after an upgrade, read that file again."""
 
 from __future__ import annotations
 

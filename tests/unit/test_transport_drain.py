@@ -40,8 +40,9 @@ class FakeThread:
         self.fail: Exception | None = None
 
     async def call(self, work: Coroutine[Any, Any, Any]) -> Any:
+        task = asyncio.ensure_future(work)
         await asyncio.sleep(0)
-        return await work
+        return await task
 
     async def fetch_here(self, partitions: Any, records_max: int) -> Poll:
         if self.fail:

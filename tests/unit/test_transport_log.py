@@ -18,7 +18,7 @@ def log() -> FaustLog:
 
 
 def sought(log: FaustLog, committed: dict, starts: dict, ends: dict) -> None:
-    log.sought(log.epoch, committed, ends, starts, sorted(ends))
+    log.sought(log.epoch, committed, ends, starts)
 
 
 def test_an_assignment_and_a_rewind_begin_an_epoch_and_make_a_seek_due(log: FaustLog) -> None:
@@ -36,7 +36,7 @@ def test_a_seek_of_an_epoch_that_is_over_leaves_the_new_one_due(log: FaustLog) -
     log.assign([A])
     old = log.epoch
     asyncio.run(log.rewind())
-    log.sought(old, {A: 5}, {A: 9}, {A: 5}, [A])
+    log.sought(old, {A: 5}, {A: 9}, {A: 5})
     assert log.seek_due and log.ends() == {}
 
 
@@ -101,7 +101,8 @@ def test_a_rewind_keeps_what_was_confirmed(log: FaustLog) -> None:
 
 def test_ends_and_partitions_are_those_last_seen(log: FaustLog) -> None:
     log.assign([A])
-    log.sought(log.epoch, {A: None}, {A: 4}, {A: 0}, [A, B])
+    log.surveyed([A, B])
+    sought(log, {A: None}, {A: 0}, {A: 4})
     assert log.partitions() == (A, B) and log.ends() == {A: 4}
     log.polled({A: 6}, 77)
     assert log.ends() == {A: 6} and log.health.ends_as_of_ms == 77
