@@ -18,7 +18,7 @@ from schemas.outputs import Reason
 FORMAT = 1
 
 StageName = Literal["prospect", "new", "growing", "mature", "declining", "dormant", "churned", "won_back"]
-#: At most the most frequent few, most first. Once there are more keys than are counted, the small counts are estimates.
+#: The most frequent few, in no particular order. Once there are more keys than are counted, the small counts are estimates.
 Counts = dict[str, int]
 
 

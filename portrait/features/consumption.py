@@ -55,10 +55,10 @@ class Consumption(Part, array_like=True, gc=False):
     discounted: int = 0
     with_coupon: int = 0
     by_instalments: int = 0
-    methods: Tally = field(default_factory=dict)
-    categories: Tally = field(default_factory=dict)
-    brands: Tally = field(default_factory=dict)
-    items: Tally = field(default_factory=dict)
+    methods: Tally | None = None
+    categories: Tally | None = None
+    brands: Tally | None = None
+    items: Tally | None = None
 
     @property
     def spent_minor(self) -> int:
@@ -80,11 +80,8 @@ def placed(part: Consumption, event: Event, today: int) -> None:
     day = event.time_ms // DAY_MS
     part.placed += 1
     add_day(part.days, day, today)
-    if day > today - CALENDAR_DAYS:
-        part.bought.add(day)
-    elif day > part.bought.last():
-        part.bought.drop_before(day)
-        part.bought.add(day)
+    part.bought.add(day)
+    forget(part.bought, today)
     money = money_of(part, data.currency)
     money.placed_minor += data.amount_minor
     if data.amount_minor:
@@ -100,12 +97,19 @@ def placed(part: Consumption, event: Event, today: int) -> None:
     if data.instalments > 1:
         part.by_instalments += 1
     if data.payment_method is not None:
-        tally(part.methods, data.payment_method, METHODS_MAX)
+        part.methods = tally(part.methods, data.payment_method, METHODS_MAX)
     for line in data.lines:
         part.units += line.quantity
-        tally(part.items, line.sku, ITEMS_MAX)
-        tally(part.categories, line.category, CATEGORIES_MAX)
-        tally(part.brands, line.brand, BRANDS_MAX)
+        part.items = tally(part.items, line.sku, ITEMS_MAX)
+        part.categories = tally(part.categories, line.category, CATEGORIES_MAX)
+        part.brands = tally(part.brands, line.brand, BRANDS_MAX)
+
+
+def forget(bought: Calendar, today: int) -> None:
+    """Drop the purchase days that are too old, but for the last one."""
+    limit = today - CALENDAR_DAYS + 1
+    if bought.first < limit:
+        bought.drop_before(min(limit, bought.last()))
 
 
 def _placed_day(data: OrderCancelled | OrderRefunded) -> int:
@@ -178,9 +182,7 @@ def expire(part: Consumption, today: int) -> None:
     expire_days(part.days, today)
     for money in part.money.values():
         expire_days(money.days, today)
-    limit = today - CALENDAR_DAYS + 1
-    if part.bought.first < limit:
-        part.bought.drop_before(min(limit, part.bought.last()))
+    forget(part.bought, today)
 
 
 FEATURE = Feature(
