@@ -14,6 +14,7 @@ from streams.faust_log import FaustLog
 from streams.feed import Feed, handle
 from streams.log import BatchHandler
 from streams.producer import Publisher
+from streams.seldom import calm
 from streams.settings import Settings
 from streams.transport import SCHEME, App, check_assumptions
 
@@ -72,6 +73,7 @@ async def run_worker(app: App, publisher: Publisher, stop: asyncio.Event | None 
 
     Returns the exit code: 0, or 1 when the app crashed. Waits for Kafka and for the topics, with a line in the log.
     """
+    calm()
     stop = stop or asyncio.Event()
     starting = asyncio.ensure_future(_start(app, publisher))
     asked = asyncio.ensure_future(stop.wait())

@@ -84,6 +84,8 @@ class App(faust.App):
     async def stop(self) -> None:
         if any(feed.log.assigned for feed in self.feeds):
             await cast(Consumer, self.consumer).settle(SETTLE_S)
+            for feed in self.feeds:
+                feed.log.assign(())  # so that Faust's own last commit doesn't wait once more for a broker that is away
         await super().stop()
 
 
@@ -107,6 +109,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         # seldom write the same profile. (Without tables Faust takes round-robin; `range` also lets others join the group.)
         consumer._partition_assignment_strategy = [RangePartitionAssignor]
         return consumer
+
+    async def on_thread_stop(self) -> None:
+        try:
+            await super().on_thread_stop()
+        except asyncio.CancelledError:  # aiokafka stumbles over its own cancelled fetch when the broker is away
+            await self._ensure_consumer()._client.close()
 
     async def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Run ``work`` in the thread. Faust's own way has two workers, of which a long poll would take one."""
