@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from portrait import lifecycle
 from portrait.features.registry import FOLDS
 from portrait.models.churn import Scorer
-from portrait.settle import Policy, Settling, rescore, settle
+from portrait.settle import Policy, Settling, follow_rhythm, rescore, settle
 from portrait.show import next_shown_day, show
 from portrait.state import HASH_BYTES, RING_EVENTS, State
 from portrait.structures import DAY_MS, NEVER
 from schemas.event import Event
+from schemas.orders import OrderPlaced
 
 _RING_BYTES = RING_EVENTS * HASH_BYTES
 _DEFAULT = Policy()
@@ -66,10 +66,10 @@ def evolve(
     fresh, repeated, duplicates = _sift(state, arrivals)
     if not fresh and not duplicates and not state.effects and (due_ms(state) or NEVER) > clock_ms:
         return None
-    if state.risk is not None and state.model != scorer.version:
-        rescore(state, scorer)
     stage_before, external_before = state.stage, _external(state)
     work = Settling(customer_id, state, clock_ms, scorer, policy)
+    if state.risk is not None and state.model != scorer.version:
+        rescore(state, scorer)
     if new and fresh:  # before its first event nothing is known, so nothing was silent
         state.moment_ms = min(fresh[0].time_ms, max(clock_ms, 0) or fresh[0].time_ms)
     for group in _by_day(fresh, state.moment_ms // DAY_MS):
@@ -90,8 +90,10 @@ def evolve(
 
 
 def _external(state: State) -> frozenset[tuple[str, str]]:
-    registers = state.parts.basic.external
-    return frozenset((system, r.value) for system, r in registers.items() if system) if registers else _NONE
+    basic = state.parts.basic
+    if basic is None or not basic.external:
+        return _NONE
+    return frozenset((system, r.value) for system, r in basic.external.items() if system)
 
 
 def _sift(state: State, arrivals: Sequence[Arrival]) -> tuple[list[Event], int, int]:
@@ -150,13 +152,16 @@ def _fold(work: Settling, event: Event) -> None:
     state.events += 1
     state.audit = (state.audit + int.from_bytes(event.hash, "little")) & 0xFFFF_FFFF_FFFF_FFFF
     today = max(state.moment_ms, event.time_ms) // DAY_MS
-    parts, bought = state.parts, state.parts.consumption.bought
-    bits = bought.bits
-    for index, name, fold in FOLDS[type(event.data)]:
-        fold(getattr(parts, name), event, today)
+    parts = state.parts
+    for index, name, new, fold in FOLDS[type(event.data)]:
+        part = getattr(parts, name)
+        if part is None:
+            part = new()
+            setattr(parts, name, part)
+        fold(part, event, today)
         work.dirty.add(index)
-    if bought.bits is not bits:
-        state.rhythm = lifecycle.walk(bought.days())
+    if type(event.data) is OrderPlaced:
+        follow_rhythm(work)
 
 
 def _wake_until(work: Settling, until_ms: int) -> None:

@@ -42,6 +42,7 @@ class Rhythm(msgspec.Struct, array_like=True, gc=False):
     why: str = "seen"  # code of the reason
     why_days: int = 0  # the number of days that the reason names
     decays: tuple[float, float, float] = (0.0, 0.0, 0.0)  # purchases at the last one, decayed with HALF_LIVES_DAYS
+    silence: tuple[int, int, int] = (0, 0, 0)  # days until declining, dormant, churned: `silence_days` of the gap
 
 
 class Stage(msgspec.Struct, frozen=True, gc=False):
@@ -92,7 +93,8 @@ def walk(days: Sequence[int]) -> Rhythm:
         if step != stage and _forward(stage, step):
             stage, since, why, why_days = step, day, "bought_often", count
     gap = (PRIOR_GAP_DAYS + last - first) / count
-    return Rhythm(count, first, last, gap, stage, since, why, why_days, (decays[0], decays[1], decays[2]))
+    decayed = (decays[0], decays[1], decays[2])
+    return Rhythm(count, first, last, gap, stage, since, why, why_days, decayed, silence_days(gap))
 
 
 def _step(count: int, since_return: int, tenure_days: int, gone: bool) -> str:
@@ -115,12 +117,14 @@ def stage_at(rhythm: Rhythm, today: int, first_seen_day: int) -> Stage:
     """The stage on the UTC day ``today``."""
     if not rhythm.count:
         return Stage("prospect", first_seen_day, "seen", 0, NEVER)
-    spans = silence_days(rhythm.gap_days)
+    spans = rhythm.silence
     elapsed = today - rhythm.last_day
-    name, since, why, why_days, next_day = rhythm.stage, rhythm.since_day, rhythm.why, rhythm.why_days, rhythm.last_day + spans[0]
+    if elapsed < spans[0]:
+        return Stage(rhythm.stage, rhythm.since_day, rhythm.why, rhythm.why_days, rhythm.last_day + spans[0])
+    name, since, why, why_days, next_day = rhythm.stage, 0, "silent", 0, NEVER
     for i, (silent, *_) in enumerate(SILENCE):
         if elapsed >= spans[i]:
-            name, since, why, why_days = silent, rhythm.last_day + spans[i], "silent", spans[i]
+            name, since, why_days = silent, rhythm.last_day + spans[i], spans[i]
             next_day = rhythm.last_day + spans[i + 1] if i + 1 < len(SILENCE) else NEVER
     return Stage(name, since, why, why_days, next_day)
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from portrait.features.registry import FEATURES
-from portrait.lifecycle import Stage, reason_of, stage_at, walk
+from portrait.features.registry import FEATURES, NOTHING
+from portrait.lifecycle import Stage, stage_at, walk
 from portrait.models import churn
 from portrait.models.churn import Scorer
 from portrait.rules.base import Raised, Rule, Turn
@@ -46,11 +46,13 @@ class Policy(NamedTuple):
 class Settling:
     """What accumulates while one state is moved through its moments."""
 
-    __slots__ = ("clock_ms", "customer_id", "dirty", "policy", "raised", "scorer", "stage", "state", "x")
+    __slots__ = ("clock_ms", "customer_id", "dirty", "moved", "policy", "raised", "scorer", "shown_risk", "stage", "state", "x")
 
     def __init__(self, customer_id: str, state: State, clock_ms: int, scorer: Scorer, policy: Policy) -> None:
         self.customer_id, self.state, self.clock_ms, self.scorer, self.policy = customer_id, state, clock_ms, scorer, policy
         self.dirty: set[int] = set()  # features whose view may have changed
+        self.moved = state.model != scorer.version  # whether stage, rhythm or model may have changed since the last view
+        self.shown_risk = b"%.4f" % state.risk if state.risk is not None else b""
         self.raised = 0
         self.stage: Stage | None = None
         self.x: list[float] | None = None  # features of the last score
@@ -68,16 +70,12 @@ def settle(work: Settling, at_ms: int, events: Sequence[Event]) -> None:
     state = work.state
     today = at_ms // DAY_MS
     if today > state.moment_ms // DAY_MS:
-        bought = state.parts.consumption.bought
-        bits = bought.bits
-        for feature in FEATURES:
-            feature.expire(getattr(state.parts, feature.name), today)
-        if bought.bits is not bits:  # the stage must not depend on days that an order arriving now would not bring back
-            state.rhythm = walk(bought.days())
+        _expire(work, today)
     state.moment_ms = at_ms
     stage = work.stage = stage_at(state.rhythm, today, state.parts.activity.first_ms // DAY_MS)
     stage_before, risk_before = state.stage, state.risk
     if stage.name != stage_before:
+        work.moved = True
         state.stage = stage.name
         state.stages = [*state.stages, (stage.name, stage.since_day)][-STAGES_KEPT:]
     _score(work, today)
@@ -86,6 +84,27 @@ def settle(work: Settling, at_ms: int, events: Sequence[Event]) -> None:
     state.wake_ms = _wake_ms(state, stage, work.scorer.horizon_days)
     if work.policy.effects and (events or stage.name != stage_before or state.risk != risk_before):
         _apply_rules(work, stage_before, stage, risk_before, events)
+
+
+def _expire(work: Settling, today: int) -> None:
+    """Let go of what has left all windows, and of purchase days that are too old to count."""
+    parts = work.state.parts
+    for feature in FEATURES:
+        part = getattr(parts, feature.name)
+        if part is not None:
+            feature.expire(part, today)
+    follow_rhythm(work)
+
+
+def follow_rhythm(work: Settling) -> None:
+    """Walk the purchase days anew if they have changed since."""
+    state = work.state
+    if state.parts.consumption is None:
+        return
+    bought, rhythm = state.parts.consumption.bought, state.rhythm
+    if bought.first != rhythm.first_day or bought.count() != rhythm.count:
+        state.rhythm = walk(bought.days())
+        work.moved = True
 
 
 def _score(work: Settling, today: int) -> None:
@@ -115,7 +134,8 @@ def _label(work: Settling, today: int) -> None:
         example = state.pending.pop(0)
         if not work.policy.effects or len(state.effects) >= EFFECTS_MAX:
             continue
-        churned = not state.parts.consumption.bought.any_between(example.day + 1, example.day + horizon)
+        bought = (state.parts.consumption or NOTHING.consumption).bought
+        churned = not bought.any_between(example.day + 1, example.day + horizon)
         lesson = Lesson(
             id=digest(work.customer_id, churn.MODEL, str(example.day)),
             model=churn.MODEL,
@@ -138,17 +158,7 @@ def _wake_ms(state: State, stage: Stage, horizon_days: int) -> int:
 
 def _apply_rules(work: Settling, stage_before: str, stage: Stage, risk_before: float | None, events: Sequence[Event]) -> None:
     state = work.state
-    turn = Turn(
-        events=events,
-        stage_before=stage_before,
-        stage=stage,
-        risk_before=risk_before,
-        risk=state.risk,
-        parts=state.parts,
-        rhythm=state.rhythm,
-        why_stage=lambda: reason_of(stage, state.rhythm),
-        why_risk=lambda: churn.reasons(work.scorer, work.x, state.parts, state.rhythm, state.scored_day) if work.x else [],
-    )
+    turn = Turn(events, stage_before, stage, risk_before, state, work.scorer, work.x)
     for rule in RULES:
         if rule.capped and not work.policy.capped_rules:
             continue

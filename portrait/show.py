@@ -33,14 +33,19 @@ def show(work: Settling) -> dict[str, bytes | None]:
     fields: dict[str, bytes | None] = {}
     for index in _ALL if all_of_them else work.dirty:
         feature = FEATURES[index]
-        shown, state.due_days[index] = feature.view(getattr(state.parts, feature.name), today)
-        fields[feature.name] = None if shown is None else _json(shown)
+        part = getattr(state.parts, feature.name)
+        if part is not None:
+            shown, state.due_days[index] = feature.view(part, today)
+            fields[feature.name] = None if shown is None else _json(shown)
     if work.stage is not None:
-        fields["lifecycle"] = _json(_lifecycle(work))
-        fields["stage"] = state.stage.encode()
+        if all_of_them or work.moved:
+            fields["lifecycle"] = _json(_lifecycle(work))
+            fields["stage"] = state.stage.encode()
         if work.x is not None and state.risk is not None:
-            fields["churn_risk"] = b"%.4f" % state.risk
-            fields["risk"] = _json(_risk(work))
+            risk = b"%.4f" % state.risk
+            fields["churn_risk"] = risk
+            if all_of_them or work.moved or risk != work.shown_risk:
+                fields["risk"] = _json(_risk(work))
     fields["version"] = b"%d" % state.version
     fields["updated_at_ms"] = b"%d" % state.moment_ms
     return fields

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import field
 
-from portrait.features.registry import FEATURES, Parts
+from portrait.features.registry import FEATURES, NOTHING, Parts
 from portrait.lifecycle import Rhythm, stage_at, walk
 from portrait.structures import DAY_MS, NEVER, canonical
 
@@ -116,9 +116,11 @@ def facts(state: State, at_ms: int) -> bytes:
     parts = {}
     for feature in FEATURES:
         part = getattr(state.parts, feature.name)
+        if part is None:
+            part = feature.part()
         feature.expire(part, today)
         parts[feature.name] = canonical(part)
-    rhythm = walk(state.parts.consumption.bought.days())
+    rhythm = walk((state.parts.consumption or NOTHING.consumption).bought.days())
     stage = stage_at(rhythm, today, state.parts.activity.first_ms // DAY_MS)
     return msgspec.json.encode(
         {

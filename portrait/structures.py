@@ -24,10 +24,15 @@ Tally = dict[str, int]
 Days = dict[int, int]
 
 
-def tally(counts: Tally, key: str | None, limit: int, by: int = 1) -> None:
-    """Count ``key``; None counts nothing."""
+def tally(counts: Tally | None, key: str | None, limit: int, by: int = 1) -> Tally | None:
+    """Count ``key`` in place, and return the tally, made if this is its first key. None as a key counts nothing.
+
+    Tallies start as None, not as empty dicts: most customers have few of them, and a worker holds many customers.
+    """
     if key is None:
-        return
+        return counts
+    if counts is None:
+        return {key: by}
     seen = counts.get(key)
     if seen is not None:
         counts[key] = seen + by
@@ -38,11 +43,12 @@ def tally(counts: Tally, key: str | None, limit: int, by: int = 1) -> None:
         del counts[rare]
         counts[key] = least + by
         counts[MORE] = counts.get(MORE, 0) + 1
+    return counts
 
 
 def top(counts: Tally, n: int) -> dict[str, int]:
-    """The ``n`` most counted keys, most first, then by key."""
-    if len(counts) == 1 and MORE not in counts:
+    """The ``n`` most counted keys; where some are left out, most first, then by key."""
+    if len(counts) <= n and MORE not in counts:
         return counts
     ranked = sorted((-count, key) for key, count in counts.items() if key)
     return {key: -count for count, key in ranked[:n]}
@@ -56,8 +62,10 @@ class Register(msgspec.Struct, array_like=True, gc=False):
     by: str = ""
 
 
-def assign(registers: dict[str, Register], key: str, new: Register, limit: int) -> None:
+def assign(registers: dict[str, Register] | None, key: str, new: Register, limit: int) -> dict[str, Register]:
     """Keep the greater of ``new`` and what stands under ``key``; beyond ``limit`` keys, mark the overflow and drop it."""
+    if registers is None:
+        return {key: new}
     old = registers.get(key)
     if old is None:
         if len(registers) < limit:
@@ -66,6 +74,7 @@ def assign(registers: dict[str, Register], key: str, new: Register, limit: int) 
             registers[MORE] = Register(0, "")
     elif (new.ms, new.value, new.by) > (old.ms, old.value, old.by):
         registers[key] = new
+    return registers
 
 
 def add_day(days: Days, day: int, today: int, by: int = 1) -> None:
@@ -163,6 +172,10 @@ class Calendar(msgspec.Struct, array_like=True, gc=False):
         """The greatest marked day; -NEVER if there is none."""
         return self.first + int.from_bytes(self.bits, "little").bit_length() - 1 if self.bits else -NEVER
 
+    def count(self) -> int:
+        """How many days are marked."""
+        return int.from_bytes(self.bits, "little").bit_count()
+
     def days(self) -> list[int]:
         """The marked days, ascending."""
         first = self.first
@@ -179,6 +192,8 @@ def canonical(value: Any) -> Any:
 
 
 def _sorted(value: Any) -> Any:
+    if value is None:  # a tally that has not begun
+        return {}
     if isinstance(value, dict):
         if MORE in value:
             return {MORE: 1}

@@ -192,6 +192,7 @@ class Loop:
         scorer = self._scorer()
         policy = Policy(effects=loud, capped_rules=self._cap.open())
         writes: list[Write] = []
+        folded = repeated = duplicates = raised = 0
         for customer_id, events in arrivals.items():
             entry = self._cache.get(customer_id)
             if entry is None:
@@ -199,8 +200,12 @@ class Loop:
             change = evolve(entry.state, customer_id, events, clock_ms, scorer, policy)
             if change is not None:
                 writes.append(self._write(customer_id, entry, change))
-                self._metrics.change(change)
-                self._cap.count(change.raised)
+                folded += change.folded
+                repeated += change.repeated
+                duplicates += change.duplicates
+                raised += change.raised
+        self._metrics.arrivals(folded, repeated, duplicates)
+        self._cap.count(raised)
         return writes
 
     def _write(self, customer_id: str, entry: Cached, change: Change) -> Write:

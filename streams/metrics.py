@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-from portrait.evolve import Change
 from streams.intake import Intake
 from streams.log import TP, Outgoing, Record
 
@@ -55,13 +54,10 @@ class Metrics:
             self.outcomes.labels("replayed_elsewhere").inc(intake.skipped)
         self.batch_records.observe(sum(len(of_partition) for of_partition in records.values()))
 
-    def change(self, change: Change) -> None:
-        if change.folded:
-            self.outcomes.labels("folded").inc(change.folded)
-        if change.repeated:
-            self.outcomes.labels("repeated").inc(change.repeated)
-        if change.duplicates:
-            self.outcomes.labels("duplicate").inc(change.duplicates)
+    def arrivals(self, folded: int, repeated: int, duplicates: int) -> None:
+        for outcome, n in (("folded", folded), ("repeated", repeated), ("duplicate", duplicates)):
+            if n:
+                self.outcomes.labels(outcome).inc(n)
 
     def effects(self, messages: Sequence[Outgoing]) -> None:
         for topic, n in Tally(message.topic for message in messages).items():

@@ -19,8 +19,8 @@ class Activity(Part, array_like=True, gc=False):
     last_ms: int = 0
     events: int = 0
     days: Days = field(default_factory=dict)
-    hours: Tally = field(default_factory=dict)  # the customer's local hours
-    channels: Tally = field(default_factory=dict)
+    hours: Tally | None = None  # the customer's local hours
+    channels: Tally | None = None
 
 
 def fold(part: Activity, event: Event, today: int) -> None:
@@ -32,10 +32,10 @@ def fold(part: Activity, event: Event, today: int) -> None:
     part.events += 1
     add_day(part.days, ms // DAY_MS, today)
     hour = HOURS[event.hour]
-    part.hours[hour] = part.hours.get(hour, 0) + 1
+    part.hours = tally(part.hours, hour, len(HOURS))
     channel = getattr(event.data, "channel", None)
     if channel:
-        tally(part.channels, channel, CHANNELS_MAX)
+        part.channels = tally(part.channels, channel, CHANNELS_MAX)
 
 
 def view(part: Activity, today: int) -> tuple[dict[str, Any] | None, int]:
@@ -44,7 +44,7 @@ def view(part: Activity, today: int) -> tuple[dict[str, Any] | None, int]:
         "first_seen_ms": part.first_ms,
         "last_seen_ms": part.last_ms,
         "events": {"7d": week, "30d": month, "90d": quarter, "total": part.events},
-        "active_hours": top(part.hours, 3),
+        "active_hours": top(part.hours or {}, 3),
     }
     if part.channels:
         shown["channels"] = top(part.channels, 5)

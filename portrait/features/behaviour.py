@@ -20,16 +20,16 @@ class Behaviour(Part, array_like=True, gc=False):
     clicks: int = 0
     last_ms: int = 0
     dwell_ms: int = 0
-    pages: Tally = field(default_factory=dict)
-    items: Tally = field(default_factory=dict)
-    categories: Tally = field(default_factory=dict)
-    brands: Tally = field(default_factory=dict)
-    searches: Tally = field(default_factory=dict)
-    unmet: Tally = field(default_factory=dict)  # searches that found nothing
-    content: Tally = field(default_factory=dict)  # by kind: text, video, ...
-    topics: Tally = field(default_factory=dict)
-    devices: Tally = field(default_factory=dict)
-    regions: Tally = field(default_factory=dict)
+    pages: Tally | None = None
+    items: Tally | None = None
+    categories: Tally | None = None
+    brands: Tally | None = None
+    searches: Tally | None = None
+    unmet: Tally | None = None  # searches that found nothing
+    content: Tally | None = None  # by kind: text, video, ...
+    topics: Tally | None = None
+    devices: Tally | None = None
+    regions: Tally | None = None
     cart_added: int = 0
     cart_removed: int = 0
     app_opens: int = 0
@@ -44,32 +44,32 @@ def touch(part: Behaviour, event: Event, today: int) -> None:
         part.last_ms = ms
     add_day(part.days, ms // DAY_MS, today)
     if data.device is not None:
-        tally(part.devices, data.device, PLACES_MAX)
+        part.devices = tally(part.devices, data.device, PLACES_MAX)
     if data.region is not None:
-        tally(part.regions, data.region, PLACES_MAX)
+        part.regions = tally(part.regions, data.region, PLACES_MAX)
 
 
 def page(part: Behaviour, event: Event, today: int) -> None:
     touch(part, event, today)
-    tally(part.pages, event.data.page, PAGES_MAX)
+    part.pages = tally(part.pages, event.data.page, PAGES_MAX)
     part.dwell_ms += event.data.dwell_ms
 
 
 def item(part: Behaviour, event: Event, today: int) -> None:
     touch(part, event, today)
     data: ItemViewed = event.data
-    tally(part.items, data.sku, ITEMS_MAX)
-    tally(part.categories, data.category, CATEGORIES_MAX)
-    tally(part.brands, data.brand, BRANDS_MAX)
+    part.items = tally(part.items, data.sku, ITEMS_MAX)
+    part.categories = tally(part.categories, data.category, CATEGORIES_MAX)
+    part.brands = tally(part.brands, data.brand, BRANDS_MAX)
     part.dwell_ms += data.dwell_ms
 
 
 def search(part: Behaviour, event: Event, today: int) -> None:
     touch(part, event, today)
     query = event.data.query.casefold()
-    tally(part.searches, query, SEARCHES_MAX)
+    part.searches = tally(part.searches, query, SEARCHES_MAX)
     if event.data.results == 0:
-        tally(part.unmet, query, SEARCHES_MAX)
+        part.unmet = tally(part.unmet, query, SEARCHES_MAX)
 
 
 def cart(part: Behaviour, event: Event, today: int) -> None:
@@ -78,13 +78,13 @@ def cart(part: Behaviour, event: Event, today: int) -> None:
         part.cart_added += event.data.quantity
     else:
         part.cart_removed += event.data.quantity
-    tally(part.categories, event.data.category, CATEGORIES_MAX)
+    part.categories = tally(part.categories, event.data.category, CATEGORIES_MAX)
 
 
 def content(part: Behaviour, event: Event, today: int) -> None:
     touch(part, event, today)
-    tally(part.content, event.data.kind, SHOWN)
-    tally(part.topics, event.data.topic, CATEGORIES_MAX)
+    part.content = tally(part.content, event.data.kind, SHOWN)
+    part.topics = tally(part.topics, event.data.topic, CATEGORIES_MAX)
     part.dwell_ms += event.data.dwell_ms
 
 

@@ -18,7 +18,8 @@ from schemas.orders import OrderCancelled, OrderDelivered, OrderPlaced, OrderRef
 
 CURRENCIES_MAX, CATEGORIES_MAX, BRANDS_MAX, ITEMS_MAX, METHODS_MAX = 4, 12, 8, 8, 6
 SHOWN = 5
-#: Purchase days are kept for five years (229 bytes at the most), and the last one for ever.
+#: Purchase days are kept for five years before the last one: 229 bytes at the most. Not before today: who buys nothing any more
+#: keeps the rhythm that was theirs, and a stage is never entered anew by the mere passing of old days.
 CALENDAR_DAYS = 1826
 
 
@@ -33,7 +34,7 @@ class Money(Part, array_like=True, gc=False):
 
 
 class LastOrder(Part, array_like=True, gc=False):
-    """The greatest by (time, order id, amount)."""
+    """The greatest of all."""
 
     ms: int = 0
     order_id: str = ""
@@ -87,8 +88,9 @@ def placed(part: Consumption, event: Event, today: int) -> None:
     if data.amount_minor:
         add_day(money.days, day, today, data.amount_minor)
     last = part.last
-    if (event.time_ms, data.order_id, data.amount_minor) > (last.ms, last.order_id, last.amount_minor):
-        part.last = LastOrder(event.time_ms, data.order_id, data.amount_minor, data.currency)
+    order = (event.time_ms, data.order_id, data.amount_minor, data.currency)
+    if order > (last.ms, last.order_id, last.amount_minor, last.currency):
+        part.last = LastOrder(*order)
     if data.discount_minor:
         part.discounted += 1
         money.discount_minor += data.discount_minor
@@ -113,7 +115,7 @@ def forget(bought: Calendar, today: int) -> None:
 
 
 def _placed_day(data: OrderCancelled | OrderRefunded) -> int:
-    return int(data.placed_at.timestamp()) * 1000 // DAY_MS
+    return round(data.placed_at.timestamp() * 1000) // DAY_MS  # as the order's own event was rounded: the same day
 
 
 def cancelled(part: Consumption, event: Event, today: int) -> None:

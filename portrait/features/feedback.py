@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import field
-
 from portrait.features.base import Feature, Part
 from portrait.structures import NEVER, Tally, tally, top
 from schemas.event import Event
@@ -23,7 +21,7 @@ class Feedback(Part, array_like=True, gc=False):
     conversations: int = 0
     solved: int = 0
     unsolved: int = 0
-    channels: Tally = field(default_factory=dict)
+    channels: Tally | None = None
 
 
 def stars(part: Feedback, event: Event, given: int | None) -> None:
@@ -46,7 +44,7 @@ def answered(part: Feedback, event: Event, today: int) -> None:
 def closed(part: Feedback, event: Event, today: int) -> None:
     data: ConversationClosed = event.data
     part.conversations += 1
-    tally(part.channels, data.channel, CHANNELS_MAX)
+    part.channels = tally(part.channels, data.channel, CHANNELS_MAX)
     if data.solved is not None:
         if data.solved:
             part.solved += 1
@@ -70,7 +68,7 @@ def view(part: Feedback, today: int) -> tuple[dict[str, Any] | None, int]:
         shown["survey_answers"] = part.answers
     if part.conversations:
         shown["conversations"] = {"count": part.conversations, "solved": part.solved, "unsolved": part.unsolved}
-        shown["channels"] = top(part.channels, CHANNELS_MAX)
+        shown["channels"] = top(part.channels or {}, CHANNELS_MAX)
     return shown or None, NEVER
 
 

@@ -38,8 +38,8 @@ class Needs(Part, array_like=True, gc=False):
     resolved: int = 0
     stars_sum: int = 0
     stars_count: int = 0
-    categories: Tally = field(default_factory=dict)
-    products: Tally = field(default_factory=dict)
+    categories: Tally | None = None
+    products: Tally | None = None
     cases: list[Case] = field(default_factory=list)  # ascending
 
     @property
@@ -68,8 +68,8 @@ def opened(part: Needs, event: Event, today: int) -> None:
     data: ComplaintOpened = event.data
     part.opened += 1
     add_day(part.days, event.time_ms // DAY_MS, today)
-    tally(part.categories, data.category, CATEGORIES_MAX)
-    tally(part.products, data.product, PRODUCTS_MAX)
+    part.categories = tally(part.categories, data.category, CATEGORIES_MAX)
+    part.products = tally(part.products, data.product, PRODUCTS_MAX)
     case = case_of(part, event.time_ms, data.complaint_id)
     describe(case, event.time_ms, data.category, data.severity)
     case.product = max(case.product, data.product or "")

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from portrait.features import activity, basic, behaviour, consumption, contacts, feedback, needs, social
-from portrait.features.base import Feature, Fold
+from portrait.features.base import Feature, Fold, Part
 from schemas.registry import TYPES
 
 FEATURES: tuple[Feature, ...] = (
@@ -21,24 +21,23 @@ FEATURES: tuple[Feature, ...] = (
     contacts.FEATURE,
 )
 
-#: All parts of a customer's state: one attribute a feature, in the order above.
+#: All parts of a customer's state: one attribute a feature, in the order above; None until an event touches it.
 Parts: Any = msgspec.defstruct(
-    "Parts",
-    [(feature.name, feature.part, msgspec.field(default_factory=feature.part)) for feature in FEATURES],
-    array_like=True,
-    gc=False,
+    "Parts", [(feature.name, feature.part | None, None) for feature in FEATURES], array_like=True, gc=False
 )
+#: A part without events, to read from. Never to be changed.
+NOTHING: Any = Parts(**{feature.name: feature.part() for feature in FEATURES})
 
 
-def _folds(data: type) -> tuple[tuple[int, str, Fold], ...]:
-    found: list[tuple[int, str, Fold]] = []
+def _folds(data: type) -> tuple[tuple[int, str, type[Part], Fold], ...]:
+    found: list[tuple[int, str, type[Part], Fold]] = []
     for index, feature in enumerate(FEATURES):
         if feature.every is not None:
-            found.append((index, feature.name, feature.every))
+            found.append((index, feature.name, feature.part, feature.every))
         if data in feature.folds:
-            found.append((index, feature.name, feature.folds[data]))
+            found.append((index, feature.name, feature.part, feature.folds[data]))
     return tuple(found)
 
 
-#: For each type of event data: (index of the feature, its name, its fold).
-FOLDS: dict[type, tuple[tuple[int, str, Fold], ...]] = {event.data: _folds(event.data) for _, event in TYPES.values()}
+#: For each type of event data: (index of the feature, its name, its part, its fold).
+FOLDS: dict[type, tuple[tuple[int, str, type[Part], Fold], ...]] = {event.data: _folds(event.data) for _, event in TYPES.values()}

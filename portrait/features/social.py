@@ -22,10 +22,10 @@ class Social(Part, array_like=True, gc=False):
     reach: int = 0  # the audience of each post and share, added up
     audience_max: int = 0
     engagement: int = 0
-    platforms: Tally = field(default_factory=dict)
-    topics: Tally = field(default_factory=dict)
-    brands: Tally = field(default_factory=dict)
-    handles: dict[str, Register] = field(default_factory=dict)  # platform -> the latest handle
+    platforms: Tally | None = None
+    topics: Tally | None = None
+    brands: Tally | None = None
+    handles: dict[str, Register] | None = None  # platform -> the latest handle
 
 
 def said(part: Social, event: Event, today: int) -> None:
@@ -41,13 +41,13 @@ def said(part: Social, event: Event, today: int) -> None:
 
 def about(part: Social, event: Event) -> None:
     data: Mention = event.data
-    tally(part.platforms, data.platform, PLATFORMS_MAX)
+    part.platforms = tally(part.platforms, data.platform, PLATFORMS_MAX)
     for topic in data.topics:
-        tally(part.topics, topic, TOPICS_MAX)
+        part.topics = tally(part.topics, topic, TOPICS_MAX)
     for brand in data.brands:
-        tally(part.brands, brand, BRANDS_MAX)
+        part.brands = tally(part.brands, brand, BRANDS_MAX)
     if data.handle is not None:
-        assign(part.handles, data.platform, Register(event.time_ms, data.handle), PLATFORMS_MAX)
+        part.handles = assign(part.handles, data.platform, Register(event.time_ms, data.handle), PLATFORMS_MAX)
 
 
 def posted(part: Social, event: Event, today: int) -> None:

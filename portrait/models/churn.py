@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from portrait.features.registry import NOTHING
 from portrait.lifecycle import HALF_LIVES_DAYS, Rhythm
 from portrait.models.prior import none_logit
 from portrait.structures import DAY_MS
@@ -48,7 +49,11 @@ THEMES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("complaints", ("complaints_open", "complaints90")),
     ("refusals", ("refused30",)),
 )
+_THEME_INDEXES = [(theme, [FEATURES.index(name) for name in names]) for theme, names in THEMES]
+_VISITS30 = FEATURES.index("visits30")
 REASONS_MAX = 3
+#: Less than this in log-odds is no reason.
+REASON_LEAST = 0.05
 
 
 def features(parts: Any, rhythm: Rhythm, today: int, horizon_days: int) -> list[float] | None:
@@ -58,7 +63,8 @@ def features(parts: Any, rhythm: Rhythm, today: int, horizon_days: int) -> list[
     recency = max(0, today - rhythm.last_day)
     tenure = max(0, today - rhythm.first_day)
     d21, d60, d180 = rhythm.decays
-    consumption, behaviour = parts.consumption, parts.behaviour
+    consumption, behaviour = parts.consumption or NOTHING.consumption, parts.behaviour or NOTHING.behaviour
+    needs, contacts = parts.needs or NOTHING.needs, parts.contacts or NOTHING.contacts
     mean_minor = consumption.spent_minor / consumption.placed if consumption.placed else 0
     week = month = 0
     for day, clicks in behaviour.days.items():
@@ -80,12 +86,14 @@ def features(parts: Any, rhythm: Rhythm, today: int, horizon_days: int) -> list[
         log1p(max(0, week)),
         log1p(max(0, month)),
         log1p(max(0, today - parts.activity.last_ms // DAY_MS)),
-        float(parts.needs.open) if parts.needs.cases else 0.0,
-        log1p(sum(parts.needs.days.values())) if parts.needs.days else 0.0,
-        log1p(sum(n for day, n in parts.contacts.refused_days.items() if today - day < 30))
-        if parts.contacts.refused_days
-        else 0.0,
+        float(needs.open) if needs.cases else 0.0,
+        log1p(sum(needs.days.values())) if needs.days else 0.0,
+        log1p(sum(n for day, n in contacts.refused_days.items() if today - day < 30)) if contacts.refused_days else 0.0,
     ]
+
+
+def _by_strength(item: tuple[str, float]) -> tuple[float, str]:
+    return -abs(item[1]), item[0]
 
 
 class Scorer(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,11 +116,16 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True):
 
     def contributions(self, x: Sequence[float]) -> list[tuple[str, float]]:
         """(theme, log-odds against the average customer), greatest influence first."""
-        each = {
-            name: weight * (value - mean) for name, weight, value, mean in zip(FEATURES, self.weights, x, self.means, strict=True)
-        }
-        themes = [(theme, sum(each[name] for name in names)) for theme, names in THEMES]
-        return sorted(themes, key=lambda item: (-abs(item[1]), item[0]))
+        each = [weight * (value - mean) for weight, value, mean in zip(self.weights, x, self.means, strict=True)]
+        themes = []
+        for theme, indexes in _THEME_INDEXES:
+            amount = 0.0
+            for i in indexes:
+                amount += each[i]
+            if amount > REASON_LEAST or amount < -REASON_LEAST:
+                themes.append((theme, amount))
+        themes.sort(key=_by_strength)
+        return themes
 
 
 #: What the average customer looks like before anything is learned: two purchases, a month ago.
@@ -179,18 +192,17 @@ def reasons(scorer: Scorer, x: Sequence[float], parts: Any, rhythm: Rhythm, toda
 
     The code says the theme and the direction: ``risk.silence.up``.
     """
+    needs = parts.needs or NOTHING.needs
     numbers = {
         "recency": max(0, today - rhythm.last_day),
         "gap": round(rhythm.gap_days),
         "count": rhythm.count,
-        "month": round(exp(x[FEATURES.index("visits30")]) - 1),
-        "open": parts.needs.open,
-        "complaints": sum(parts.needs.days.values()),
+        "month": round(exp(x[_VISITS30]) - 1),
+        "open": needs.open,
+        "complaints": sum(needs.days.values()),
     }
     found = []
     for theme, amount in scorer.contributions(x)[:REASONS_MAX]:
-        if abs(amount) < 0.05:
-            continue
         up = amount > 0
         en, zh = _WORDS[theme][0 if up else 1]
         found.append(Reason(f"risk.{theme}.{'up' if up else 'down'}", en.format(**numbers), zh.format(**numbers)))

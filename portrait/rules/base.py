@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from portrait.lifecycle import Rhythm, Stage
+from portrait.features.consumption import Consumption
+from portrait.features.registry import NOTHING
+from portrait.lifecycle import Rhythm, Stage, reason_of
+from portrait.models import churn
+from portrait.models.churn import Scorer
+from portrait.state import State
 from schemas.event import Event
 from schemas.outputs import Reason
 
@@ -13,18 +18,43 @@ HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 
 
-class Turn(NamedTuple):
-    """What happened to one customer between two moments: what rules look at. ``before`` is empty for a new customer."""
+class Turn:
+    """What happened to one customer between two moments: what rules look at.
 
-    events: Sequence[Event]
-    stage_before: str
-    stage: Stage
-    risk_before: float | None  # by the same version of the model as ``risk``
-    risk: float | None
-    parts: Any
-    rhythm: Rhythm
-    why_stage: Callable[[], Reason]
-    why_risk: Callable[[], list[Reason]]
+    ``stage_before`` is empty for a new customer; ``risk_before`` was made by the same version of the model as ``risk``.
+    """
+
+    __slots__ = ("_scorer", "_state", "_x", "events", "risk", "risk_before", "stage", "stage_before")
+
+    def __init__(
+        self,
+        events: Sequence[Event],
+        stage_before: str,
+        stage: Stage,
+        risk_before: float | None,
+        state: State,
+        scorer: Scorer,
+        x: Sequence[float] | None,
+    ) -> None:
+        self.events, self.stage_before, self.stage, self.risk_before = events, stage_before, stage, risk_before
+        self.risk = state.risk
+        self._state, self._scorer, self._x = state, scorer, x
+
+    @property
+    def consumption(self) -> Consumption:
+        return self._state.parts.consumption or NOTHING.consumption
+
+    @property
+    def rhythm(self) -> Rhythm:
+        return self._state.rhythm
+
+    def why_stage(self) -> Reason:
+        return reason_of(self.stage, self._state.rhythm)
+
+    def why_risk(self) -> list[Reason]:
+        """Empty for a customer without a score."""
+        state = self._state
+        return churn.reasons(self._scorer, self._x, state.parts, state.rhythm, state.scored_day) if self._x else []
 
 
 class Raised(NamedTuple):

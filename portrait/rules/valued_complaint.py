@@ -17,7 +17,7 @@ SUGGEST = Reason(
 
 
 def check(turn: Turn) -> Raised | None:
-    consumption = turn.parts.consumption
+    consumption = turn.consumption
     if consumption.placed < ORDERS and consumption.spent_minor < SPENT_MINOR:
         return None
     opened = [event for event in turn.events if isinstance(event.data, ComplaintOpened)]
