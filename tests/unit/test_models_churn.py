@@ -1,0 +1,121 @@
+"""The churn score: what River computes, folded into one weight a feature; its features, reasons and refusals."""
+
+from __future__ import annotations
+
+from math import exp
+
+import msgspec
+import pytest
+
+from portrait.models.churn import FEATURES, PRIOR, REASONS_MAX, Scorer, features, fresh, from_snapshot, reasons
+from portrait.models.learner import Learner
+from portrait.models.prior import none_logit
+from portrait.state import State
+from tests.corekit import DAY0, HORIZON_DAYS, Customer, click, complaint, event, order
+from tests.unit.test_models_learner import lessons, taught
+
+
+def features_of(customer: Customer, day: int) -> dict[str, float]:
+    x = features(customer.known.parts, customer.known.rhythm, DAY0 + day, HORIZON_DAYS)
+    assert x is not None
+    return dict(zip(FEATURES, x, strict=True))
+
+
+def test_before_the_first_label_the_score_is_the_priors() -> None:
+    customer = Customer()
+    customer.sees(order(0), order(20))
+    customer.waits_until(50)
+    logit = none_logit(2, 30, 50, HORIZON_DAYS)
+    assert customer.known.risk == pytest.approx(1 / (1 + exp(-logit)), abs=1e-12)
+
+
+def test_the_folded_scorer_gives_what_rivers_pipeline_gives() -> None:
+    learner = taught(300)
+    scorer = learner.scorer()
+    for lesson in lessons(100, seed=2):
+        plain = {name: value for name, value in lesson.features.items() if name != PRIOR}
+        scaled = learner.scaler.transform_one(plain) | {PRIOR: lesson.features[PRIOR]}
+        expected = learner.model.predict_proba_one(scaled)[True]
+        assert scorer.risk(list(lesson.features.values())) == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_feature_that_never_varied_has_no_say() -> None:
+    learner = Learner(HORIZON_DAYS)
+    for lesson in lessons(50):
+        learner.learn(msgspec.structs.replace(lesson, features=lesson.features | {"refused30": 0.0}))
+    assert learner.scorer().weights[FEATURES.index("refused30")] == 0.0
+
+
+def test_the_risk_is_a_probability_whatever_the_values() -> None:
+    scorer = taught(100).scorer()
+    for value in (-1e9, -50.0, 0.0, 50.0, 1e9):
+        assert 0.0 <= scorer.risk([value] * len(FEATURES)) <= 1.0
+
+
+def test_who_has_bought_nothing_has_no_score() -> None:
+    customer = Customer()
+    customer.sees(click(0), complaint(1))
+    assert customer.known.risk is None
+    assert "churn_risk" not in customer.fields
+    assert features(State().parts, State().rhythm, DAY0, HORIZON_DAYS) is None
+
+
+def test_features_say_what_their_names_say() -> None:
+    customer = Customer()
+    customer.sees(order(0, amount_minor=5_000), order(10, amount_minor=15_000), click(12), click(20), complaint(21))
+    customer.sees(event("contact.refused", 22, message_id="M1", channel="sms"))
+    named = {name: round(exp(value)) for name, value in features_of(customer, 25).items()}
+    assert named["recency"] - 1 == 15
+    assert named["tenure"] - 1 == 25
+    assert named["purchases"] == 2
+    assert named["spend"] - 1 == 10_000
+    assert named["visits7"] - 1 == 1
+    assert named["visits30"] - 1 == 2
+    assert named["quiet"] - 1 == 3
+    assert named["complaints90"] - 1 == 1
+    assert named["refused30"] - 1 == 1
+    assert features_of(customer, 25)["complaints_open"] == 1
+
+
+def test_reasons_are_the_customers_own_strongest_first_and_say_the_direction() -> None:
+    customer = Customer()
+    customer.sees(order(0), order(5), order(10))
+    customer.waits_until(150)
+    known = customer.known
+    x = features(known.parts, known.rhythm, DAY0 + 150, HORIZON_DAYS)
+    assert x is not None
+    found = reasons(fresh(HORIZON_DAYS), x, known.parts, known.rhythm, DAY0 + 150)
+    assert found[0].code == "risk.silence.up"
+    assert "140" in found[0].en
+    assert "140" in found[0].zh
+    assert len(found) <= REASONS_MAX
+
+
+def test_each_theme_of_reasons_has_words_for_both_directions() -> None:
+    customer = Customer()
+    customer.sees(order(0))
+    known = customer.known
+    for sign in (1.0, -1.0):
+        for i in range(len(FEATURES)):
+            weights = [sign if j == i else 0.0 for j in range(len(FEATURES))]
+            zeros = [0.0] * len(FEATURES)
+            scorer = Scorer(version="1.1", horizon_days=HORIZON_DAYS, bias=0.0, weights=weights, means=zeros)
+            (reason,) = reasons(scorer, [1.0] * len(FEATURES), known.parts, known.rhythm, DAY0)
+            assert reason.code.endswith(".up" if sign > 0 else ".down")
+            assert reason.en
+            assert reason.zh
+
+
+def test_a_scorer_comes_out_of_a_snapshot_as_it_went_in() -> None:
+    learner = taught(100)
+    assert from_snapshot(learner.snapshot({}, 0)) == learner.scorer()
+
+
+@pytest.mark.parametrize(
+    "broken", [{"weights": [1.0]}, {"features": ["others"]}, {"bias": "much"}, {"means": []}, {"horizon_days": None}]
+)
+def test_a_scorer_for_other_code_is_refused(broken: dict[str, object]) -> None:
+    snapshot = taught(10).snapshot({}, 0)
+    wrong = msgspec.structs.replace(snapshot, scorer=snapshot.scorer | broken)
+    with pytest.raises(ValueError, match=r"snapshot 1\.10"):
+        from_snapshot(wrong)

@@ -1,0 +1,145 @@
+"""The profile's contract holds for all that the core shows: its Structs know every field, and its JSON Schema says the same."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+import pytest
+
+from portrait.features.registry import FEATURES
+from portrait.lifecycle import STAGES
+from profile_store.keys import FORMAT as STORE_FORMAT
+from schemas import examples, profile
+from schemas.describe import json_schema
+from schemas.event import Event, decode
+from schemas.profile import Profile, StageName, View, parse
+from schemas.registry import TYPES
+from tests.corekit import Customer, at, order
+
+
+def strict(kind: Any) -> Any:
+    """``kind``, with every View in it refusing unknown members: what the core shows must be in the contract."""
+    if isinstance(kind, type) and issubclass(kind, View):
+        hints = get_type_hints(kind)
+        names = zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True)
+        fields = [(name, strict(hints[name]), msgspec.field(name=shown, default=None)) for name, shown in names]
+        return msgspec.defstruct(f"Strict{kind.__name__}", fields, kw_only=True, forbid_unknown_fields=True)
+    if get_origin(kind) in (None, Literal):
+        return kind
+    args = tuple(strict(arg) for arg in get_args(kind))
+    return reduce(or_, args) if get_origin(kind) in (Union, UnionType) else get_origin(kind)[args]
+
+
+def rich_customer() -> Customer:
+    """A customer of whom every example event is known, with a history, and everything told twice over."""
+    customer = Customer()
+    for day in (0, 20, 40, 60):
+        customer.sees(order(day))
+    customer.waits_until(400)
+    decoded = []
+    for name in TYPES:
+        made = examples.event(name)
+        event = decode(TYPES[name][0].name, b"C1", msgspec.json.encode(made), (), at(3000))
+        assert isinstance(event, Event), event
+        decoded.append(event)
+    customer.sees(*sorted(decoded, key=lambda e: e.time_ms))
+    return customer
+
+
+def shown() -> dict[str, bytes]:
+    return rich_customer().fields
+
+
+def test_every_field_that_the_core_shows_is_in_the_contract_to_the_last_member() -> None:
+    hints = get_type_hints(Profile)
+    for name, value in shown().items():
+        assert name in hints, f"{name}: declare it in schemas/profile.py"
+        if name != "stage":
+            msgspec.json.decode(value, type=strict(hints[name]))
+
+
+def test_the_check_would_find_a_member_that_the_contract_does_not_know() -> None:
+    with pytest.raises(msgspec.ValidationError, match="unknown field `moon`"):
+        msgspec.json.decode(b'{"orders": {"7d": 1, "moon": 2}}', type=strict(profile.Consumption))
+    with pytest.raises(msgspec.ValidationError, match="unknown field `moon`"):
+        msgspec.json.decode(b'{"orders": {}, "spend_minor": {"CNY": {"moon": 2}}}', type=strict(profile.Consumption))
+
+
+def test_every_field_of_the_contract_is_shown_by_a_customer_of_whom_all_is_known() -> None:
+    fields = shown()
+    assert set(fields) == set(Profile.__struct_fields__)
+    for name, value in fields.items():
+        known = parse({name: value})
+        view = getattr(known, name)
+        if isinstance(view, View):
+            given = set(msgspec.json.decode(value))
+            declared = set(view.__struct_encode_fields__)
+            missing = declared - given - MAY_BE_MISSING.get(name, set())
+            assert not missing, f"{name}: {missing} are in the contract, and not shown"
+
+
+#: Shown only while they hold.
+MAY_BE_MISSING = {"needs": {"open"}}
+
+
+def test_a_reader_gets_typed_values() -> None:
+    read = parse(shown())
+    assert read.stage == "won_back"
+    assert read.lifecycle is not None
+    assert read.lifecycle.before[0].stage == "churned"
+    assert read.consumption is not None
+    assert read.consumption.spend_minor["CNY"].total == 4 * 10_000 + 84_900 - 84_900 - 20_000
+    assert read.basic is not None
+    assert read.basic.attributes["city"] == "上海"
+    assert read.risk is not None
+    assert 0 <= (read.churn_risk or -1) <= 1
+
+
+def test_a_reader_may_ask_for_some_fields_and_ignores_what_is_newer() -> None:
+    read = parse({"stage": "new", "motivation": b'{"a": 1}', "needs": b'{"complaints": {"total": 1, "newer": 2}}'})
+    assert read.stage == "new"
+    assert read.needs is not None
+    assert read.needs.complaints.total == 1
+    assert read.risk is None
+
+
+def test_what_the_format_does_not_allow_is_named() -> None:
+    with pytest.raises(msgspec.ValidationError, match=r"\$\.complaints\.total"):
+        parse({"needs": b'{"complaints": {"total": "many"}}'})
+    with pytest.raises(msgspec.ValidationError, match="bankrupt"):
+        parse({"stage": b"bankrupt"})
+
+
+def test_the_contract_names_the_stages_and_features_of_the_core() -> None:
+    assert get_args(StageName) == STAGES
+    assert {feature.name for feature in FEATURES} <= set(Profile.__struct_fields__)
+
+
+def test_the_store_writes_the_format_of_this_contract() -> None:
+    assert profile.FORMAT == STORE_FORMAT
+
+
+def test_the_json_schema_is_whole_and_describes_fields() -> None:
+    schema = json_schema(Profile)
+    text = msgspec.json.encode(schema).decode()
+    for name in set(_refs(schema)):
+        assert name.removeprefix("#/definitions/") in schema["definitions"]
+    assert "delivered after the promised time" in text
+    assert "Currency" not in schema["definitions"], "only what is used"
+
+
+def _refs(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        own = [value["$ref"]] if "$ref" in value else []
+        return own + [ref for item in value.values() for ref in _refs(item)]
+    return [ref for item in value for ref in _refs(item)] if isinstance(value, list) else []
+
+
+def test_every_view_shown_fits_the_json_schema() -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    whole = {name: value.decode() if name == "stage" else msgspec.json.decode(value) for name, value in shown().items()}
+    jsonschema.Draft7Validator(json_schema(Profile)).validate(whole)
