@@ -87,13 +87,12 @@ def settle(work: Settling, at_ms: int, events: Sequence[Event]) -> None:
 
 
 def _expire(work: Settling, today: int) -> None:
-    """Let go of what has left all windows, and of purchase days that are too old to count."""
+    """Let go of what has left all windows."""
     parts = work.state.parts
     for feature in FEATURES:
         part = getattr(parts, feature.name)
         if part is not None:
             feature.expire(part, today)
-    follow_rhythm(work)
 
 
 def follow_rhythm(work: Settling) -> None:

@@ -18,8 +18,8 @@ from schemas.orders import OrderCancelled, OrderDelivered, OrderPlaced, OrderRef
 
 CURRENCIES_MAX, CATEGORIES_MAX, BRANDS_MAX, ITEMS_MAX, METHODS_MAX = 4, 12, 8, 8, 6
 SHOWN = 5
-#: Purchase days are kept for five years before the last one: 229 bytes at the most. Not before today: who buys nothing any more
-#: keeps the rhythm that was theirs, and a stage is never entered anew by the mere passing of old days.
+#: Purchase days are kept for the five years before the last one: 229 bytes at the most. Not for those before today: the rhythm
+#: of a customer who has gone must not change as time passes, or a stage would have been entered on another day from day to day.
 CALENDAR_DAYS = 1826
 
 
@@ -82,7 +82,7 @@ def placed(part: Consumption, event: Event, today: int) -> None:
     part.placed += 1
     add_day(part.days, day, today)
     part.bought.add(day)
-    forget(part.bought, today)
+    part.bought.drop_before(part.bought.last() - CALENDAR_DAYS + 1)
     money = money_of(part, data.currency)
     money.placed_minor += data.amount_minor
     if data.amount_minor:
@@ -105,13 +105,6 @@ def placed(part: Consumption, event: Event, today: int) -> None:
         part.items = tally(part.items, line.sku, ITEMS_MAX)
         part.categories = tally(part.categories, line.category, CATEGORIES_MAX)
         part.brands = tally(part.brands, line.brand, BRANDS_MAX)
-
-
-def forget(bought: Calendar, today: int) -> None:
-    """Drop the purchase days that are too old, but for the last one."""
-    limit = today - CALENDAR_DAYS + 1
-    if bought.first < limit:
-        bought.drop_before(min(limit, bought.last()))
 
 
 def _placed_day(data: OrderCancelled | OrderRefunded) -> int:
@@ -184,7 +177,6 @@ def expire(part: Consumption, today: int) -> None:
     expire_days(part.days, today)
     for money in part.money.values():
         expire_days(money.days, today)
-    forget(part.bought, today)
 
 
 FEATURE = Feature(
