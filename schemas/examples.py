@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from schemas.outputs import Action, ActionEvent, DeadLetter, Origin, Reason
@@ -167,10 +168,10 @@ _DATA: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def event(name: str) -> dict[str, Any]:
-    """A structured-mode event of the type ``name``. Raises KeyError for a type without an example."""
+    """A structured-mode event of the type ``name``, the caller's own. Raises KeyError for a type without an example."""
     time, data = _DATA[name]
     source = f"/shop/{TYPES[name][0].name}"
-    return {"specversion": "1.0", "id": f"example-{name}", "source": source, "type": name, "time": time, "data": data}
+    return {"specversion": "1.0", "id": f"example-{name}", "source": source, "type": name, "time": time, "data": deepcopy(data)}
 
 
 ACTION = ActionEvent(
