@@ -222,7 +222,7 @@ class Lifecycle(View, frozen=True, kw_only=True):
     stage: StageName
     since_ms: int  # start of the UTC day
     why: Reason
-    purchase_days: int = 0  # distinct UTC days, of the last five years
+    purchase_days: int = 0  # distinct UTC days, of the five years before the last one
     usual_gap_days: float | None = None  # between purchases; near 90 while little is known
     next_if_silent_ms: int | None = None  # when silence would change the stage
     before: list[EarlierStage] = []  # latest first, at most five
