@@ -106,14 +106,14 @@ def _sift(state: State, arrivals: Sequence[Arrival]) -> tuple[list[Event], int, 
             repeated += 1
             continue
         marks[mark] = offset
-        code, digest = event.topic_code, event.hash
-        ring = rings.get(code)
+        digest = event.hash
+        ring = rings.get(mark)
         if ring is None:
-            rings[code] = digest
+            rings[mark] = digest
         elif _holds(ring, digest):
             continue
         else:
-            rings[code] = (ring + digest)[-_RING_BYTES:]
+            rings[mark] = (ring + digest)[-_RING_BYTES:]
         fresh.append(event)
     duplicates = len(arrivals) - repeated - len(fresh)
     if len(fresh) > 1:

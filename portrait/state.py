@@ -14,7 +14,8 @@ from portrait.lifecycle import Rhythm, stage_at, walk
 from portrait.structures import DAY_MS, NEVER, canonical
 
 FORMAT = 1
-#: Ids of recent events kept for each topic: the horizon within which a producer's duplicate is recognised (guarantee G2).
+#: Ids of recent events kept for each source: the horizon within which a producer's duplicate is recognised (guarantee G2). Not for a
+#: whole topic: the order between its partitions is another each time they are read, and so would be what counts as a duplicate.
 RING_EVENTS = 16
 HASH_BYTES = 8
 
@@ -56,7 +57,7 @@ class State(msgspec.Struct, array_like=True, gc=False):
     events: int = 0  # audit: how many events are in here ...
     audit: int = 0  # ... and the sum of their hashes modulo 2^64
     marks: dict[int, int] = field(default_factory=dict)  # source (`mark_of`) -> last offset folded
-    rings: dict[int, bytes] = field(default_factory=dict)  # topic code -> hashes of the last RING_EVENTS events
+    rings: dict[int, bytes] = field(default_factory=dict)  # source -> hashes of its last RING_EVENTS events
     parts: Parts = field(default_factory=Parts)
     rhythm: Rhythm = field(default_factory=Rhythm)
     stage: str = ""
