@@ -25,17 +25,15 @@ from zlib import crc32
 
 import structlog
 
-from portrait.evolve import Arrival, Change, due_ms, evolve, published
 from portrait.models.churn import Scorer
-from portrait.settle import Policy
-from portrait.state import BrokenState, NewerFormat, State, decode, encode
-from profile_store.contract import ChainBroken, Position, Store, StoreError, StoreRefused, StoreUnavailable, StoreUncertain, Write
-from schemas.registry import ACTIONS, EVENT_TOPICS
-from streams.cache import Cached, StateCache
+from portrait.state import BrokenState, NewerFormat
+from profile_store.contract import ChainBroken, Position, Store, StoreError, StoreRefused, StoreUnavailable, StoreUncertain
+from schemas.registry import EVENT_TOPICS
 from streams.gate import Gate
 from streams.intake import take_in, without_value
 from streams.log import TP, Batch, Log, Outgoing, Record, Unpublishable
 from streams.metrics import Metrics
+from streams.profiles import Profiles
 from streams.settings import Settings
 from streams.start import ActionCap, LogLost, start_of
 
@@ -43,7 +41,6 @@ T = TypeVar("T")
 
 log = structlog.get_logger()
 
-NONCE_BYTES = 8
 RETRY_S_FIRST, RETRY_S_MAX = 0.05, 2.0
 #: Ticks leave a little room behind the gate for records that are under way.
 TICK_MARGIN_MS = 1000
@@ -71,15 +68,21 @@ class Loop:
     ) -> None:
         """``die`` ends the process at once and does not return. ``scorer`` and ``replayed`` give the newest known at any time."""
         self._settings, self._store, self._log, self._metrics = settings, store, log_, metrics
-        self._wall_ms, self._random_bytes, self._sleep, self._die = wall_ms, random_bytes, sleep, die
-        self._scorer, self._replayed = scorer, replayed
-        self._cache = StateCache(settings.cache_profiles)
+        self._wall_ms, self._sleep, self._die = wall_ms, sleep, die
+        self._replayed = replayed
+        self._profiles = Profiles(
+            store,
+            log_.publish,
+            capacity=settings.cache_profiles,
+            random_bytes=random_bytes,
+            scorer=scorer,
+            cap=ActionCap(settings.actions_per_minute_max, wall_ms),
+            metrics=metrics,
+        )
         self._gate = Gate(settings.clock, wall_ms)
         self._next: dict[TP, int] = {}  # the next offset of each assigned partition
         self._loud_from: dict[TP, int] = {}  # below this offset, effects were published before
-        self._unclean: set[str] = set()  # cached states whose effects are published, but still stand in the store
         self._turn = asyncio.Lock()
-        self._cap = ActionCap(settings.actions_per_minute_max, wall_ms)
 
     @property
     def topics(self) -> Sequence[str]:
@@ -141,7 +144,7 @@ class Loop:
             clock_ms = self._clock_ms(offsets, intake.reached_ms)
             if intake.dead:
                 await self._publish_dead(intake.dead)
-            await self._apply(intake.arrivals, clock_ms, positions, loud)
+            await self._profiles.apply(intake.arrivals, clock_ms, positions, loud)
             # Only now: what other tasks see of the positions and the gate must be in the store.
             self._next.update(offsets)
             for tp, reached_ms in intake.reached_ms.items():
@@ -155,140 +158,6 @@ class Loop:
             await self._log.publish(dead)
         except Unpublishable as error:
             await self._log.publish([without_value(message) for message, _ in error.rejected])
-
-    async def _apply(
-        self, arrivals: Mapping[str, Sequence[Arrival]], clock_ms: int, positions: Mapping[TP, Position], loud: bool
-    ) -> int:
-        """Steps 2, 3, 5, 6 for these customers; without arrivals, a tick each. Conflicts go round again. Returns the writes."""
-        waiting, written = arrivals, 0
-        with_effects: list[str] = []
-        while True:
-            await self._load(waiting)
-            writes = self._evolve(waiting, clock_ms, loud)
-            evolved = len(writes)
-            writes += self._cleanings(waiting)
-            lost = {writes[i].id for i in await self._commit(writes, positions)}
-            done = [write.id for write in writes[:evolved] if write.id not in lost]
-            written += len(done)
-            with_effects += [customer_id for customer_id in done if self._has_effects(customer_id)]
-            if not lost:
-                break
-            waiting = {customer_id: waiting[customer_id] for customer_id in lost if customer_id in waiting}
-        if with_effects:
-            await self._publish_effects(with_effects)
-        self._cache.trim()
-        return written
-
-    async def _load(self, ids: Iterable[str]) -> None:
-        missing = [customer_id for customer_id in ids if self._cache.get(customer_id) is None]
-        if not missing:
-            return
-        for customer_id, loaded in zip(missing, await self._store.load(missing), strict=True):
-            state = decode(loaded.state) if loaded.state else None
-            self._cache.put(customer_id, Cached(loaded.nonce, state))
-        self._metrics.loaded.inc(len(missing))
-
-    def _evolve(self, arrivals: Mapping[str, Sequence[Arrival]], clock_ms: int, loud: bool) -> list[Write]:
-        scorer = self._scorer()
-        policy = Policy(effects=loud, capped_rules=self._cap.open())
-        writes: list[Write] = []
-        folded = repeated = duplicates = raised = 0
-        for customer_id, events in arrivals.items():
-            entry = self._cache.get(customer_id)
-            if entry is None:
-                raise RuntimeError("a state was not loaded before its customer's events")
-            change = evolve(entry.state, customer_id, events, clock_ms, scorer, policy)
-            if change is not None:
-                writes.append(self._write(customer_id, entry, change))
-                folded += change.folded
-                repeated += change.repeated
-                duplicates += change.duplicates
-                raised += change.raised
-        self._metrics.arrivals(folded, repeated, duplicates)
-        self._cap.count(raised)
-        return writes
-
-    def _write(self, customer_id: str, entry: Cached, change: Change) -> Write:
-        """Only the fields that differ from what was written before."""
-        state, known = change.state, entry.fields
-        fields: dict[str, bytes] = {}
-        removed: list[str] = []
-        for name, value in change.fields.items():
-            if known.get(name, b"") != value:
-                known[name] = value
-                if value is None:
-                    removed.append(name)
-                else:
-                    fields[name] = value
-        entry.state = state
-        return Write(
-            id=customer_id,
-            nonce=entry.nonce,
-            state=encode(state),
-            fields=fields,
-            removed=removed,
-            risk=state.risk,
-            stage=state.stage,
-            stage_before=change.stage_before,
-            due_ms=due_ms(state),
-            external=change.external,
-            external_removed=change.external_removed,
-        )
-
-    async def _commit(self, writes: Sequence[Write], positions: Mapping[TP, Position]) -> Sequence[int]:
-        """Step 5. What conflicts is dropped from the cache."""
-        nonce = self._random_bytes(NONCE_BYTES)
-        with self._metrics.commit_seconds.time():
-            conflicts = await self._store.commit(writes, positions, nonce)
-        lost = set(conflicts)
-        for i, write in enumerate(writes):
-            self._unclean.discard(write.id)
-            if i in lost:
-                self._cache.drop(write.id)
-            elif entry := self._cache.get(write.id):
-                entry.nonce = nonce
-        if conflicts:
-            self._metrics.conflicts.inc(len(conflicts))
-        return conflicts
-
-    # -- effects --------------------------------------------------------------------------------------------------------------
-
-    def _has_effects(self, customer_id: str) -> bool:
-        entry = self._cache.get(customer_id)
-        return bool(entry and entry.state and entry.state.effects)
-
-    async def _publish_effects(self, ids: Sequence[str]) -> None:
-        """Step 6. The states forget their effects now, the store with the next commit."""
-        messages: list[Outgoing] = []
-        states: list[tuple[str, State]] = []
-        for customer_id in dict.fromkeys(ids):
-            entry = self._cache.get(customer_id)
-            if entry is None or entry.state is None:
-                continue
-            states.append((customer_id, entry.state))
-            for effect in entry.state.effects:
-                key = customer_id if effect.topic == ACTIONS else effect.id
-                messages.append(Outgoing(effect.topic, key.encode(), effect.value))
-        await self._log.publish(messages)
-        for customer_id, state in states:
-            published(state)
-            self._unclean.add(customer_id)
-        self._metrics.effects(messages)
-
-    def _cleanings(self, but: Mapping[str, object]) -> list[Write]:
-        """Writes that take published effects out of the store, for customers that are not written anyway."""
-        writes = []
-        for customer_id in list(self._unclean):
-            entry = self._cache.get(customer_id)
-            if entry is None or entry.state is None:  # trimmed: its effects are due, and will be published once more
-                self._unclean.discard(customer_id)
-            elif customer_id not in but:
-                state = entry.state
-                stage = state.stage
-                writes.append(
-                    Write(customer_id, entry.nonce, encode(state), {}, [], state.risk, stage, stage, due_ms(state), [], [])
-                )
-        return writes
 
     # -- ticks ----------------------------------------------------------------------------------------------------------------
 
@@ -310,7 +179,7 @@ class Loop:
             at_end = self._at_end(tp, offset)
             self._gate.reached(tp, 0, at_end)
             positions[tp] = Position(offset, self._gate.clear_ms(tp, at_end))
-        await self._commit(self._cleanings({}), positions)
+        await self._profiles.clean(positions)
         self._gate.learn(await self._store.positions())
         self._metrics.gate(self._wall_ms(), self._clock_ms(self._next, {}))
 
@@ -319,7 +188,7 @@ class Loop:
         until_ms = self._clock_ms(self._next, {}) - TICK_MARGIN_MS
         due = await self._store.due(until_ms, TICKS_AT_ONCE)
         mine = {customer_id: () for customer_id, _ in due if self._sweeps(customer_id)}
-        written = await self._apply(mine, until_ms, {}, True) if mine else 0
+        written = await self._profiles.apply(mine, until_ms, {}, True) if mine else 0
         self._metrics.ticks.inc(written)
         more[:] = [written > 0 and len(due) >= TICKS_AT_ONCE]
 
@@ -350,7 +219,7 @@ class Loop:
                     await work()
                     return True
             except StoreUnavailable as error:
-                self._drop_states()  # they were changed in place
+                self._profiles.forget()  # states were changed in place
                 self._metrics.waiting.inc()
                 log.warning("store unavailable: waiting", error=str(error), wait_s=wait_s)
                 await self._sleep(wait_s)
@@ -384,10 +253,6 @@ class Loop:
                 await self._sleep(wait_s)
                 wait_s = min(wait_s * 2, RETRY_S_MAX)
 
-    def _drop_states(self) -> None:
-        self._cache.clear()
-        self._unclean.clear()
-
     def _forget(self) -> None:
-        self._drop_states()
+        self._profiles.forget()
         self._next = {}

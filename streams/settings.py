@@ -19,7 +19,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Each field is one variable: ``kafka`` is ``PORTRAIT_KAFKA``. Defaults suit one machine."""
 
     kafka: str = "127.0.0.1:9092"  # bootstrap servers, comma separated
-    redis: str = "redis://127.0.0.1:6379/0"  # redis://, rediss:// (TLS) or unix://; user and password in the URL or from PORTRAIT_REDIS_FILE
+    redis: str = "redis://127.0.0.1:6379/0"  # redis://, rediss:// (TLS), unix://; with a password, better in a file
     shards: int = 1  # fixed at creation; more than one for a Redis Cluster
     cluster: bool = False  # PORTRAIT_REDIS names a node of a Redis Cluster
     prefix: str = ""  # of every key in Redis: separates tenants
@@ -55,7 +55,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     except msgspec.ValidationError as error:
         raise SettingsError(f"PORTRAIT_*: {error}. clock is one of {get_args(Clock)}; see `portrait worker --help`") from error
     if settings.shards < 1 or settings.batch_records_max < 1 or settings.cache_profiles < settings.batch_records_max:
-        raise SettingsError("PORTRAIT_SHARDS and PORTRAIT_BATCH_RECORDS_MAX are at least 1, PORTRAIT_CACHE_PROFILES at least a batch")
+        raise SettingsError("PORTRAIT_SHARDS, PORTRAIT_BATCH_RECORDS_MAX: at least 1; PORTRAIT_CACHE_PROFILES: at least a batch")
     if "{" in settings.prefix or "}" in settings.prefix:
         raise SettingsError("PORTRAIT_PREFIX: braces would change the cluster's slot of every key")
     return settings

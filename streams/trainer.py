@@ -1,6 +1,7 @@
 """The trainer: one reader of `lessons`.
 
-Its model, offsets and recent lesson ids go into one snapshot, so no lesson counts twice. It runs in whichever worker is assigned the one partition of `lessons`. Workers score with the newest snapshot.
+Its model, offsets and recent lesson ids go into one snapshot, so no lesson counts twice. It runs in whichever worker is
+assigned the one partition of `lessons`. Workers score with the newest snapshot.
 """
 
 from __future__ import annotations

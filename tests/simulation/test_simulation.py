@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from profile_store.memory import MemoryShard, MemoryStore
-from streams import loop
+from streams import loop, profiles
 from tests.simulation.world import World, check, kind_of, run, simulate
 
 SEEDS = 45
@@ -28,6 +28,12 @@ def test_the_simulation_does_harm() -> None:
     worlds = [simulate(seed)[0] for seed in range(6)]
     assert sum(world.crashes for world in worlds) > 5
     assert any(world.tail_lost for world in worlds)
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches of the simulation are small: let them be committed in several pieces all the same."""
+    monkeypatch.setattr(profiles, "PIECE", 2)
 
 
 def notices(what: str) -> None:
@@ -57,37 +63,36 @@ def test_without_the_nonce_facts_are_lost(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_with_positions_before_states_facts_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = loop.Loop._commit
+    real = profiles.Profiles._commit
 
     async def commit(self, writes, positions):
         if positions:
             await real(self, [], positions)
         return await real(self, writes, {})
 
-    monkeypatch.setattr(loop.Loop, "_commit", commit)
+    monkeypatch.setattr(profiles.Profiles, "_commit", commit)
     notices("facts differ")
 
 
 def test_with_dead_letters_after_states_dead_letters_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    real_apply, real_publish = loop.Loop._apply, loop.Loop._publish_dead
+    real_batch, real_publish = loop.Loop._batch, loop.Loop._publish_dead
 
     async def publish(self, dead):
         self.late = dead
 
-    async def apply(self, *arguments):
-        written = await real_apply(self, *arguments)
+    async def batch(self, *arguments):
+        await real_batch(self, *arguments)
         if late := self.__dict__.pop("late", None):
             await real_publish(self, late)
-        return written
 
     monkeypatch.setattr(loop.Loop, "_publish_dead", publish)
-    monkeypatch.setattr(loop.Loop, "_apply", apply)
+    monkeypatch.setattr(loop.Loop, "_batch", batch)
     notices("dead letters: missing")
 
 
 def test_without_kept_effects_effects_are_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """Effects that live only in the worker's memory between the commit and the broker's acknowledgement."""
-    real_encode, real_commit = loop.encode, loop.Loop._commit
+    real_encode, real_commit = profiles.encode, profiles.Profiles._commit
     worlds: list[World] = []
 
     def encode(state):
@@ -104,8 +109,8 @@ def test_without_kept_effects_effects_are_lost(monkeypatch: pytest.MonkeyPatch) 
                 worlds[-1].owed.update(effect.id for effect in entry.state.effects)
         return sorted(conflicts)
 
-    monkeypatch.setattr(loop, "encode", encode)
-    monkeypatch.setattr(loop.Loop, "_commit", commit)
+    monkeypatch.setattr(profiles, "encode", encode)
+    monkeypatch.setattr(profiles.Profiles, "_commit", commit)
     for seed in range(PROOF_SEEDS):
         worlds.append(World(seed, kind_of(seed)))
         asyncio.run(run(worlds[-1]))

@@ -337,10 +337,15 @@ async def run(world: World, workers: int = 2) -> None:
     for _ in range(400):
         before = last.log.epoch, dict(last.log.assigned), len(world.published)
         await last.step()
-        if not last.log.seek_due and all(at >= len(world.log[tp]) for tp, at in last.log.assigned.items()) and before == (
-            last.log.epoch,
-            dict(last.log.assigned),
-            len(world.published),
+        if (
+            not last.log.seek_due
+            and all(at >= len(world.log[tp]) for tp, at in last.log.assigned.items())
+            and before
+            == (
+                last.log.epoch,
+                dict(last.log.assigned),
+                len(world.published),
+            )
         ):
             break
     world.now_ms += 2000  # past the margin of the ticks

@@ -1,0 +1,225 @@
+"""The middle of the batch loop: states loaded, evolved, committed, and their effects published.
+
+Commits are made in pieces, so that the store works on one while the next is evolved here, and no script holds the store for long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Mapping, Sequence
+
+from portrait.evolve import Arrival, Change, due_ms, evolve, published
+from portrait.models.churn import Scorer
+from portrait.settle import Policy
+from portrait.state import decode, encode
+from profile_store.contract import Position, Store, Write
+from schemas.registry import ACTIONS
+from streams.cache import Cached, StateCache
+from streams.log import TP, Outgoing
+from streams.metrics import Metrics
+from streams.start import ActionCap
+
+NONCE_BYTES = 8
+#: Profiles of one commit: long enough to be worth a script call, short enough that readers don't wait for it.
+PIECE = 400
+
+Arrivals = Mapping[str, Sequence[Arrival]]
+NOWHERE: Mapping[TP, Position] = {}
+NOBODY: Container[str] = ()
+
+
+class Profiles:
+    """States in memory and in the store. When anything raises out of it, `forget` before going on: states are changed in place."""
+
+    def __init__(
+        self,
+        store: Store,
+        publish: Callable[[Sequence[Outgoing]], Awaitable[None]],
+        *,
+        capacity: int,
+        random_bytes: Callable[[int], bytes],
+        scorer: Callable[[], Scorer],
+        cap: ActionCap,
+        metrics: Metrics,
+    ) -> None:
+        self._store, self._publish, self._random_bytes = store, publish, random_bytes
+        self._scorer, self._cap, self._metrics = scorer, cap, metrics
+        self._cache = StateCache(capacity)
+        self._unclean: set[str] = set()  # states whose effects are published, but still stand in the store
+
+    def forget(self) -> None:
+        self._cache.clear()
+        self._unclean.clear()
+
+    async def apply(self, arrivals: Arrivals, clock_ms: int, positions: Mapping[TP, Position], loud: bool) -> int:
+        """Steps 2, 3, 5 and 6 for these customers; without arrivals, a tick each. Returns how many were written.
+
+        Conflicts go round again; ``positions`` are committed when there are none left.
+        """
+        policy = Policy(effects=loud, capped_rules=self._cap.open())
+        written, with_effects = 0, []
+        waiting = arrivals
+        while True:
+            done, lost = await self._round(waiting, clock_ms, positions, policy)
+            written += len(done)
+            with_effects += [customer_id for customer_id in done if self._has_effects(customer_id)]
+            if not lost:
+                break
+            waiting = {customer_id: waiting[customer_id] for customer_id in lost if customer_id in waiting}
+        if with_effects:
+            await self._publish_effects(with_effects)
+        self._cache.trim()
+        return written
+
+    async def clean(self, positions: Mapping[TP, Position]) -> None:
+        """Commit ``positions``, and take published effects out of the store."""
+        await self._commit(self._cleanings(NOBODY), positions)
+
+    async def _round(
+        self, arrivals: Arrivals, clock_ms: int, positions: Mapping[TP, Position], policy: Policy
+    ) -> tuple[list[str], set[str]]:
+        """Evolve and commit all once, piece by piece: while the store works on one, the next is evolved.
+
+        Returns the ids that were committed, and those that conflicted. ``positions`` go with the last piece, if none has.
+        """
+        entries = await self._load(arrivals)
+        done: list[str] = []
+        lost: set[str] = set()
+        committing: asyncio.Task[None] | None = None
+
+        async def commit(writes: list[Write], evolved: int, positions: Mapping[TP, Position]) -> None:
+            conflicts = {writes[i].id for i in await self._commit(writes, positions)}
+            lost.update(conflicts)
+            done.extend(write.id for write in writes[:evolved] if write.id not in conflicts)
+
+        try:
+            for piece, last in _pieces(entries):
+                writes = self._evolve(piece, arrivals, clock_ms, policy)
+                evolved = len(writes)
+                if committing:
+                    await committing
+                if last:
+                    writes += self._cleanings(arrivals)
+                committing = asyncio.create_task(commit(writes, evolved, positions if last and not lost else NOWHERE))
+                await asyncio.sleep(0)  # it is sent before the next piece is evolved
+            if committing:
+                await committing
+        finally:
+            if committing and not committing.done():
+                committing.cancel()
+                await asyncio.wait({committing})
+        return done, lost
+
+    async def _load(self, ids: Iterable[str]) -> dict[str, Cached]:
+        """The entries of these customers, in one round trip for those that are not in memory."""
+        cache = self._cache
+        entries = {customer_id: cache.get(customer_id) for customer_id in ids}
+        missing = [customer_id for customer_id, entry in entries.items() if entry is None]
+        if missing:
+            for customer_id, loaded in zip(missing, await self._store.load(missing), strict=True):
+                entry = Cached(loaded.nonce, decode(loaded.state) if loaded.state else None)
+                entries[customer_id] = entry
+                cache.put(customer_id, entry)
+            self._metrics.loaded.inc(len(missing))
+        return entries  # type: ignore[return-value]  # none is None now
+
+    def _evolve(self, entries: Iterable[tuple[str, Cached]], arrivals: Arrivals, clock_ms: int, policy: Policy) -> list[Write]:
+        scorer = self._scorer()
+        writes: list[Write] = []
+        folded = repeated = duplicates = raised = 0
+        for customer_id, entry in entries:
+            change = evolve(entry.state, customer_id, arrivals[customer_id], clock_ms, scorer, policy)
+            if change is not None:
+                writes.append(_write(customer_id, entry, change))
+                folded += change.folded
+                repeated += change.repeated
+                duplicates += change.duplicates
+                raised += change.raised
+        self._metrics.arrivals(folded, repeated, duplicates)
+        self._cap.count(raised)
+        return writes
+
+    async def _commit(self, writes: Sequence[Write], positions: Mapping[TP, Position]) -> Sequence[int]:
+        """Step 5. Returns the indexes of what conflicts, which is dropped from the cache."""
+        nonce = self._random_bytes(NONCE_BYTES)
+        with self._metrics.commit_seconds.time():
+            conflicts = await self._store.commit(writes, positions, nonce)
+        lost = set(conflicts)
+        for i, write in enumerate(writes):
+            self._unclean.discard(write.id)
+            if i in lost:
+                self._cache.drop(write.id)
+            elif entry := self._cache.get(write.id):
+                entry.nonce = nonce
+        if conflicts:
+            self._metrics.conflicts.inc(len(conflicts))
+        return conflicts
+
+    def _has_effects(self, customer_id: str) -> bool:
+        entry = self._cache.get(customer_id)
+        return bool(entry and entry.state and entry.state.effects)
+
+    async def _publish_effects(self, ids: Sequence[str]) -> None:
+        """Step 6. The states forget their effects now, the store with the next commit."""
+        messages: list[Outgoing] = []
+        for customer_id in ids:
+            entry = self._cache.get(customer_id)
+            if entry and entry.state:
+                for effect in entry.state.effects:
+                    key = customer_id if effect.topic == ACTIONS else effect.id
+                    messages.append(Outgoing(effect.topic, key.encode(), effect.value))
+        await self._publish(messages)
+        for customer_id in ids:
+            entry = self._cache.get(customer_id)
+            if entry and entry.state:
+                published(entry.state)
+                self._unclean.add(customer_id)
+        self._metrics.effects(messages)
+
+    def _cleanings(self, but: Container[str]) -> list[Write]:
+        """Writes that take published effects out of the store, for customers that are not written anyway."""
+        writes = []
+        for customer_id in list(self._unclean):
+            entry = self._cache.get(customer_id)
+            if entry is None or entry.state is None:  # trimmed: its effects are due, and will be published once more
+                self._unclean.discard(customer_id)
+            elif customer_id not in but:
+                state = entry.state
+                stage, due = state.stage, due_ms(state)
+                writes.append(Write(customer_id, entry.nonce, encode(state), {}, [], state.risk, stage, stage, due, [], []))
+        return writes
+
+
+def _pieces(entries: Mapping[str, Cached]) -> Iterator[tuple[Sequence[tuple[str, Cached]], bool]]:
+    """Pieces of PIECE entries, and whether it is the last; one empty piece where there are none."""
+    items = list(entries.items())
+    for at in range(0, max(len(items), 1), PIECE):
+        yield items[at : at + PIECE], at + PIECE >= len(items)
+
+
+def _write(customer_id: str, entry: Cached, change: Change) -> Write:
+    """Only the fields that differ from what was written before."""
+    state, known = change.state, entry.fields
+    fields: dict[str, bytes] = {}
+    removed: list[str] = []
+    for name, value in change.fields.items():
+        if known.get(name, b"") != value:
+            known[name] = value
+            if value is None:
+                removed.append(name)
+            else:
+                fields[name] = value
+    entry.state = state
+    return Write(
+        id=customer_id,
+        nonce=entry.nonce,
+        state=encode(state),
+        fields=fields,
+        removed=removed,
+        risk=state.risk,
+        stage=state.stage,
+        stage_before=change.stage_before,
+        due_ms=due_ms(state),
+        external=change.external,
+        external_removed=change.external_removed,
+    )
