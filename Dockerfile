@@ -9,6 +9,7 @@ COPY schemas schemas
 COPY portrait portrait
 COPY profile_store profile_store
 COPY streams streams
+COPY oracle oracle
 COPY cli cli
 COPY bench bench
 RUN /opt/portrait/bin/pip install --no-cache-dir --no-deps .

@@ -1,0 +1,48 @@
+"""The parts `activity` and `behaviour`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from oracle.tools import counts, of_type, ones, total
+from schemas.clicks import AppOpened, CartChanged, ContentEngaged, ItemViewed, PageViewed, Searched, Touch
+from schemas.event import Event
+
+
+def activity(events: Sequence[Event], today: int) -> list[Any]:
+    times = [event.time_ms for event in events]
+    return [
+        min(times),
+        max([0, *times]),
+        len(events),
+        ones(events, today),
+        dict(Counter(str(event.hour) for event in events)),
+        counts([getattr(event.data, "channel", None) for event in events], 12),
+    ]
+
+
+def behaviour(events: Sequence[Event], today: int) -> list[Any]:
+    clicks = of_type(events, Touch)
+    pages, items, carts = of_type(clicks, PageViewed), of_type(clicks, ItemViewed), of_type(clicks, CartChanged)
+    searches, content = of_type(clicks, Searched), of_type(clicks, ContentEngaged)
+    return [
+        ones(clicks, today),
+        len(clicks),
+        max([0, *(event.time_ms for event in clicks)]),
+        total([*pages, *items, *content], lambda data: data.dwell_ms),
+        counts([event.data.page for event in pages], 8),
+        counts([event.data.sku for event in items], 8),
+        counts([event.data.category for event in [*items, *carts]], 12),
+        counts([event.data.brand for event in items], 8),
+        counts([event.data.query.casefold() for event in searches], 8),
+        counts([event.data.query.casefold() for event in searches if event.data.results == 0], 8),
+        counts([event.data.kind for event in content], 5),
+        counts([event.data.topic for event in content], 12),
+        counts([event.data.device for event in clicks], 4),
+        counts([event.data.region for event in clicks], 4),
+        total(carts, lambda data: data.quantity if data.action == "added" else 0),
+        total(carts, lambda data: data.quantity if data.action == "removed" else 0),
+        len(of_type(clicks, AppOpened)),
+    ]
