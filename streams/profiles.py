@@ -29,7 +29,7 @@ NOBODY: Container[str] = ()
 
 
 class Profiles:
-    """States in memory and in the store. When anything raises out of it, `forget` before going on: states are changed in place."""
+    """States in memory and in the store. If anything raises out of it, `forget` before going on: states are changed in place."""
 
     def __init__(
         self,
