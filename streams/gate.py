@@ -48,6 +48,10 @@ class Gate:
         wall = self._wall_ms()
         return wall if at_end else min(reached, wall)
 
+    def lag_ms(self, now_ms: int) -> int:
+        """How far the clock is behind: the wall clock, or in stream time the greatest event time seen."""
+        return max(0, (self._greatest if self._stream else self._wall_ms()) - now_ms) if now_ms else 0
+
     def now_ms(self, partitions: Iterable[TP], at_end: Callable[[TP], bool], reached_ms: Mapping[TP, int] = NOTHING) -> int:
         """The gate over ``partitions``, which are all there are; 0 while one of them is unknown."""
         least = None

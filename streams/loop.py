@@ -29,7 +29,7 @@ from portrait.models.churn import Scorer
 from portrait.state import BrokenState, NewerFormat
 from profile_store.contract import ChainBroken, Position, Store, StoreError, StoreRefused, StoreUnavailable, StoreUncertain
 from schemas.registry import EVENT_TOPICS
-from streams.gate import Gate
+from streams.gate import NOTHING, Gate
 from streams.intake import take_in, without_value
 from streams.log import TP, Batch, Log, Outgoing, Record, Unpublishable
 from streams.metrics import Metrics
@@ -181,11 +181,11 @@ class Loop:
             positions[tp] = Position(offset, self._gate.clear_ms(tp, at_end))
         await self._profiles.clean(positions)
         self._gate.learn(await self._store.positions())
-        self._metrics.gate(self._wall_ms(), self._clock_ms(self._next, {}))
+        self._metrics.gate(self._gate.lag_ms(self._clock_ms(self._next, NOTHING)))
 
     async def _ticks(self, more: list[bool]) -> None:
         """Settle up to TICKS_AT_ONCE customers. Appends whether there may be more."""
-        until_ms = self._clock_ms(self._next, {}) - TICK_MARGIN_MS
+        until_ms = self._clock_ms(self._next, NOTHING) - TICK_MARGIN_MS
         due = await self._store.due(until_ms, TICKS_AT_ONCE)
         mine = {customer_id: () for customer_id, _ in due if self._sweeps(customer_id)}
         written = await self._profiles.apply(mine, until_ms, {}, True) if mine else 0

@@ -36,7 +36,7 @@ class Metrics:
         self.ticks = Counter("portrait_ticks_total", "Silent customers settled", registry=r)
         self.waiting = Counter("portrait_store_waits_total", "Times that a batch waited for the store", registry=r)
         self.rewinds = Counter("portrait_rewinds_total", "Returns to the store's positions, by cause", ["cause"], registry=r)
-        self.gate_lag = Gauge("portrait_clock_lag_seconds", "How far the service's clock is behind the wall clock", registry=r)
+        self.gate_lag = Gauge("portrait_clock_lag_seconds", "How far the clock that ticks follow is behind", registry=r)
         self.lag = Gauge("portrait_lag_records", "Unread records by partition", ["topic", "partition"], registry=r)
         self.model = Gauge("portrait_model_info", "1 for the version of the churn model in use", ["version"], registry=r)
         self.model_lessons = Gauge("portrait_model_lessons", "Lessons the model in use has learned", registry=r)
@@ -63,8 +63,8 @@ class Metrics:
         for topic, n in Tally(message.topic for message in messages).items():
             self.published.labels(topic).inc(n)
 
-    def gate(self, wall_ms: int, clock_ms: int) -> None:
-        self.gate_lag.set(max(0, wall_ms - clock_ms) / 1000 if clock_ms else 0)
+    def gate(self, lag_ms: int) -> None:
+        self.gate_lag.set(lag_ms / 1000)
 
     def follow_lag(self, lag: Mapping[TP, int]) -> None:
         self.lag.clear()

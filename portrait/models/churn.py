@@ -42,10 +42,10 @@ FEATURES = (
 )
 #: The themes that reasons speak of, and the features that each sums up.
 THEMES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("silence", (PRIOR, "recency", "lateness", "recent21", "recent60", "recent180")),
+    ("silence", (PRIOR, "recency", "lateness", "recent21", "recent60", "recent180", "quiet")),
     ("history", ("tenure", "purchases")),
     ("spend", ("spend",)),
-    ("visits", ("visits7", "visits30", "quiet")),
+    ("visits", ("visits7", "visits30")),
     ("complaints", ("complaints_open", "complaints90")),
     ("refusals", ("refused30",)),
 )
