@@ -9,7 +9,7 @@ import msgspec
 
 from portrait.evolve import Arrival
 from portrait.state import mark_of
-from schemas.event import REPLAY_OF, Event, Rejection, decode
+from schemas.event import Event, Rejection, decode
 from schemas.outputs import DeadLetter, Origin
 from schemas.registry import BY_NAME, DEAD_LETTERS
 from streams.log import TP, Outgoing, Record
@@ -43,7 +43,7 @@ def take_in(records: Mapping[TP, Sequence[Record]], replayed: Container[str]) ->
         reached = decoded = 0
         for record in of_partition:
             event = decode(topic, record.key, record.value, record.headers, record.timestamp)
-            if replayed and f"{topic}/{partition}/{record.offset}" in replayed and not _is_replay(record):
+            if replayed and f"{topic}/{partition}/{record.offset}" in replayed:
                 skipped += 1
             elif isinstance(event, Event):
                 decoded += 1
@@ -60,10 +60,6 @@ def take_in(records: Mapping[TP, Sequence[Record]], replayed: Container[str]) ->
                 intake.reasons.append((topic, event.reason))
         intake.events[tp], intake.reached_ms[tp] = decoded, reached
     return intake._replace(skipped=skipped)
-
-
-def _is_replay(record: Record) -> bool:
-    return any(name == REPLAY_OF for name, _ in record.headers)
 
 
 def dead_letter(record: Record, rejection: Rejection) -> Outgoing:
