@@ -229,21 +229,38 @@ async def read_topic(bootstrap: str, topic: str) -> AsyncIterator[Record]:
     async with _consumer(bootstrap) as consumer:
         with _told(bootstrap):
             starts, ends = await _bounds(consumer, partitions)
-        left = {TopicPartition(*tp) for tp in partitions if starts[tp] < ends[tp]}
-        consumer.assign(left)
-        for tp in left:
-            consumer.seek(tp, starts[tuple(tp)])
-        while left:
-            with _told(bootstrap):
-                batches = await consumer.getmany(*left, timeout_ms=READ_TIMEOUT_MS, max_records=1000)
-                positions = {tp: await consumer.position(tp) for tp in left}
-            for tp, records in batches.items():
-                end = ends[tuple(tp)]
-                for record in records:
-                    if record.offset < end:
-                        yield record
-            # By position, not by the last record: compaction leaves holes.
-            left = {tp for tp in left if positions[tp] < ends[tuple(tp)]}
+        async for record in _read(consumer, bootstrap, starts, ends):
+            yield record
+
+
+async def read_between(bootstrap: str, starts: Mapping[TP, int], ends: Mapping[TP, int]) -> AsyncIterator[Record]:
+    """Every record from the first offset of each partition up to, not including, the second; both have the same keys.
+
+    In offset order within each partition. They must be there: it waits for what is not. Raises KafkaProblem.
+    """
+    async with _consumer(bootstrap) as consumer:
+        async for record in _read(consumer, bootstrap, starts, ends):
+            yield record
+
+
+async def _read(
+    consumer: AIOKafkaConsumer, bootstrap: str, starts: Mapping[TP, int], ends: Mapping[TP, int]
+) -> AsyncIterator[Record]:
+    left = {TopicPartition(*tp) for tp in starts if starts[tp] < ends[tp]}
+    consumer.assign(left)
+    for tp in left:
+        consumer.seek(tp, starts[tuple(tp)])
+    while left:
+        with _told(bootstrap):
+            batches = await consumer.getmany(*left, timeout_ms=READ_TIMEOUT_MS, max_records=1000)
+            positions = {tp: await consumer.position(tp) for tp in left}
+        for tp, records in batches.items():
+            end = ends[tuple(tp)]
+            for record in records:
+                if record.offset < end:
+                    yield record
+        # By position, not by the last record: compaction leaves holes.
+        left = {tp for tp in left if positions[tp] < ends[tuple(tp)]}
 
 
 @contextlib.asynccontextmanager
