@@ -1,0 +1,212 @@
+"""What the documents show works: events decode, Python runs, commands exist, and the tables say what the declarations say.
+
+``python -m tests.unit.test_docs_snippets`` rewrites the generated tables.
+
+Fences: ```` ```json event ```` decodes, ```` ```python run ```` is executed, all other Python and JSON must at least parse,
+and every line ``portrait ...`` in ```` ```sh ```` must be one that the command line understands.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import shlex
+import textwrap
+from pathlib import Path
+from typing import Any, NamedTuple, get_args, get_type_hints
+
+import msgspec
+import pytest
+import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+
+from cli.main import VERBS, LazyVerbs, load_verb
+from portrait.rules import risk_rose, valued_complaint
+from portrait.rules.registry import RULES
+from portrait.structures import DAY_MS
+from schemas.describe import comments, summary
+from schemas.event import FUTURE_SKEW_MS, VALUE_BYTES_MAX, Event, Rejection, decode
+from schemas.outputs import ActionEvent
+from schemas.profile import Profile, View
+from schemas.registry import EVENT_TOPICS, TYPES
+
+ROOT = Path(__file__).parents[2]
+DOCS = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if path.exists()]
+
+
+class Snippet(NamedTuple):
+    where: str  # file:line
+    kind: str  # the fence's words
+    text: str
+
+
+def snippets(path: Path) -> list[Snippet]:
+    found = re.finditer(r"^(?P<indent> *)```(?P<kind>[^\n`]*)\n(?P<text>.*?)^(?P=indent)```$", path.read_text(), re.M | re.S)
+    return [
+        Snippet(f"{path.name}:{path.read_text()[: m.start()].count(chr(10)) + 1}", m["kind"].strip(), textwrap.dedent(m["text"]))
+        for m in found
+    ]
+
+
+SNIPPETS = [snippet for path in DOCS for snippet in snippets(path)]
+
+
+def of(*kinds: str) -> Any:
+    return pytest.mark.parametrize("snippet", [s for s in SNIPPETS if s.kind in kinds], ids=lambda s: s.where)
+
+
+@of("json event")
+def test_an_event_that_is_shown_decodes(snippet: Snippet) -> None:
+    event = json.loads(snippet.text)
+    topic = TYPES[event["type"]][0].name
+    assert isinstance(decode(topic, b"C1", snippet.text.encode(), (), 4_000_000_000_000), Event)
+
+
+@of("json")
+def test_json_that_is_shown_parses(snippet: Snippet) -> None:
+    value = json.loads(snippet.text)
+    if isinstance(value, dict) and value.get("type") == "action.raised":
+        msgspec.convert(value, ActionEvent)
+
+
+@of("python run")
+def test_python_that_is_shown_runs(snippet: Snippet) -> None:
+    exec(compile(snippet.text, snippet.where, "exec"), {"__name__": "__main__"})
+
+
+@of("python")
+def test_python_that_is_shown_compiles(snippet: Snippet) -> None:
+    compile(snippet.text, snippet.where, "exec")
+
+
+COMMANDS = [
+    (snippet.where, command.strip())
+    for snippet in SNIPPETS
+    if snippet.kind == "sh"
+    for line in snippet.text.replace("\\\n", " ").splitlines()
+    for command in re.split(r"\||&&|;", line.removeprefix("$ "))
+    if command.strip().startswith("portrait ")
+]
+
+
+@pytest.mark.parametrize(("where", "command"), COMMANDS, ids=lambda value: value[:40])
+def test_a_command_that_is_shown_is_understood(where: str, command: str) -> None:
+    words = shlex.split(command.split(" > ")[0], comments=True)[1:]
+    if words[0].startswith("-"):
+        return
+    assert words[0] in VERBS
+    if words[0] not in LazyVerbs().list_commands(None):
+        pytest.skip(f"{words[0]} is not there yet")
+    understood(load_verb(words[0]), words)
+
+
+def understood(command: Any, words: list[str]) -> None:
+    """Parse as the command line would, and run nothing."""
+    try:
+        context = command.make_context(words[0], words[1:])
+        if isinstance(command, TyperGroup):
+            rest = [*context._protected_args, *context.args]
+            name, sub, _ = command.resolve_command(context, rest)
+            assert sub is not None, name
+            understood(sub, rest)
+    except typer.Exit as ended:  # --help
+        assert ended.exit_code == 0
+    except TyperException as problem:
+        pytest.fail(f"{' '.join(words)}: {problem}")
+
+
+def test_a_command_that_does_not_exist_would_be_found() -> None:
+    with pytest.raises(pytest.fail.Exception, match="No such option"):
+        understood(load_verb("schema"), ["schema", "profile", "--paint"])
+    with pytest.raises(pytest.fail.Exception, match="No such command"):
+        understood(load_verb("schema"), ["schema", "colour"])
+
+
+# Generated tables
+
+
+def types_table() -> str:
+    parts = []
+    for topic in EVENT_TOPICS:
+        about = summary(topic.doc).split(": ", 1)[1]
+        parts += [f"### `{topic.name}`", "", about[0].upper() + about[1:], "", "| Type | What | `data`: required | optional |"]
+        parts.append("|---|---|---|---|")
+        for name, data in topic.events:
+            fields = msgspec.structs.fields(data)
+            required = ", ".join(f"`{f.name}`" for f in fields if f.required)
+            optional = ", ".join(f"`{f.name}`" for f in fields if not f.required)
+            parts.append(f"| `{name}` | {summary(data.__doc__)} | {required} | {optional} |")
+        parts.append("")
+    return "\n".join(parts).strip()
+
+
+def rules_table() -> str:
+    rows = [
+        f"| `{r.name}` | {r.cooldown_ms / DAY_MS:g} | {r.expiry_ms / DAY_MS:g} | {'yes' if r.capped else 'no'} |" for r in RULES
+    ]
+    return "\n".join(["| Rule | Cools down for (days) | Expires after (days) | Capped |", "|---|---|---|---|", *rows])
+
+
+def fields_table() -> str:
+    hints, words = get_type_hints(Profile), comments(Profile)
+    rows = []
+    for name in Profile.__struct_fields__:
+        kind = get_args(hints[name])[0]
+        if isinstance(kind, type) and issubclass(kind, View):
+            members = ", ".join(f"`{member}`" for member in kind.__struct_encode_fields__)
+            rows.append(f"| `{name}` | {summary(inspect.getdoc(kind))} | {members} |")
+        else:
+            rows.append(f"| `{name}` | {words.get(name, 'the lifecycle stage')} | |")
+    return "\n".join(["| Field | What | Members |", "|---|---|---|", *rows])
+
+
+TABLES = {
+    "types": (ROOT / "docs" / "publishing.md", types_table),
+    "rules": (ROOT / "docs" / "actions.md", rules_table),
+    "fields": (ROOT / "docs" / "reading.md", fields_table),
+}
+
+
+def with_table(text: str, name: str, table: str) -> str:
+    made, times = re.subn(
+        rf"(<!-- {name}: [^\n]*-->\n).*?(<!-- end of {name} -->)", lambda m: f"{m[1]}\n{table}\n\n{m[2]}", text, flags=re.S
+    )
+    assert times == 1, f"no place for the table of {name}"
+    return made
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_generated_table_says_what_the_declarations_say(name: str) -> None:
+    path, table = TABLES[name]
+    assert with_table(path.read_text(), name, table()) == path.read_text(), "run: python -m tests.unit.test_docs_snippets"
+
+
+def test_the_rules_in_words_name_their_thresholds() -> None:
+    text = (ROOT / "docs" / "actions.md").read_text()
+    words = dict(re.findall(r"^- \*\*`([\w-]+)`\*\*: (.*?)(?=^- |\n\n)", text, re.M | re.S))
+    assert set(words) == {rule.name for rule in RULES}
+    assert str(risk_rose.THRESHOLD) in words["churn-risk-rose"]
+    assert f"{valued_complaint.ORDERS} orders" in words["valued-customer-complained"]
+    assert f"{valued_complaint.SPENT_MINOR:,}" in words["valued-customer-complained"]
+
+
+def test_the_guide_to_publishing_names_every_reason_and_the_limits() -> None:
+    text = (ROOT / "docs" / "publishing.md").read_text()
+    reasons = get_args(get_type_hints(Rejection)["reason"])
+    assert all(f"`{reason}`" in text for reason in reasons)
+    assert f"{VALUE_BYTES_MAX // 1024} KiB" in text
+    assert FUTURE_SKEW_MS == 5 * 60_000
+    assert "five minutes" in text
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for path in DOCS:
+        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", path.read_text()):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
+
+
+if __name__ == "__main__":
+    for name, (path, table) in TABLES.items():
+        path.write_text(with_table(path.read_text(), name, table()))
