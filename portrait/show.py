@@ -19,7 +19,7 @@ _ALL = range(len(FEATURES))
 
 def next_shown_day(state: State) -> int:
     """The day on which some feature's view changes by itself."""
-    return min(state.due_days, default=NEVER)
+    return min(state.due_days.values(), default=NEVER)
 
 
 def show(work: Settling) -> dict[str, bytes | None]:
@@ -27,15 +27,17 @@ def show(work: Settling) -> dict[str, bytes | None]:
     state = work.state
     today = state.moment_ms // DAY_MS
     all_of_them = today != state.shown_day
-    if all_of_them or len(state.due_days) != len(FEATURES):
-        state.due_days = [NEVER] * len(FEATURES)
-        state.shown_day = today
+    state.shown_day = today
     fields: dict[str, bytes | None] = {}
     for index in _ALL if all_of_them else work.dirty:
         feature = FEATURES[index]
         part = getattr(state.parts, feature.name)
         if part is not None:
-            shown, state.due_days[index] = feature.view(part, today)
+            shown, due_day = feature.view(part, today)
+            if due_day < NEVER:
+                state.due_days[index] = due_day
+            else:
+                state.due_days.pop(index, None)
             fields[feature.name] = None if shown is None else _json(shown)
     if work.stage is not None:
         if all_of_them or work.moved:

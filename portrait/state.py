@@ -70,7 +70,7 @@ class State(msgspec.Struct, array_like=True, gc=False):
     cooldowns: dict[str, int] = field(default_factory=dict)  # rule -> until when, epoch ms
     effects: list[Effect] = field(default_factory=list)
     shown_day: int = 0  # the day as of which the parts were expired and shown
-    due_days: list[int] = field(default_factory=list)  # for each feature, when its view changes by itself
+    due_days: dict[int, int] = field(default_factory=dict)  # feature's number -> the day on which its view changes by itself
     wake_ms: int = NEVER  # when stage, score or a label is due
 
 
@@ -106,6 +106,11 @@ def _why_not(blob: bytes, error: Exception) -> Exception:
 def mark_of(topic_code: int, partition: int) -> int:
     """One number for a topic's partition, as the watermarks name it."""
     return topic_code << 20 | partition
+
+
+def source_of(mark: int) -> tuple[int, int]:
+    """(topic code, partition) of a mark."""
+    return mark >> 20, mark & 0xF_FFFF
 
 
 def facts(state: State, at_ms: int) -> bytes:
