@@ -23,7 +23,8 @@ from bench.reads import Reads
 from bench.servers import Servers
 from profile_store.keys import ShardKeys
 
-WARM_UP_TIMEOUT_S = 240.0
+FOLD_TIMEOUT_S = 240.0
+WARM_UP_S = 10
 SETTLE_S = 3.0
 SLACK_S = 30.0
 #: The rewrite begins after this share of the time.
@@ -42,6 +43,8 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     p99_ms: float
     p999_ms: float
     max_ms: float
+    acked_p50_ms: float  # of it until the broker's acknowledgement was back at the publisher
+    acked_p99_ms: float
     rewrite_ms: float  # how long the AOF rewrite took
     rewrite_p99_ms: float  # of the events that were meant for that time
     reads: Reads  # beside all that
@@ -72,8 +75,8 @@ def _measure(
     servers: Servers, settings: dict[str, str], directory: Path, rate: int, seconds: int, seed: int, say: Callable[[str], None]
 ) -> Latency:
     sent, observed = directory / "sent.npz", directory / "observed"
-    asked = ["--rate", str(rate), "--seconds", str(seconds), "--seed", str(seed), "--out", str(sent)]
-    watching = ["--seconds", str(seconds + 10), "--out", str(observed)]
+    asked = ["--rate", str(rate), "--warm-up", str(WARM_UP_S), "--seconds", str(seconds), "--seed", str(seed), "--out", str(sent)]
+    watching = ["--seconds", str(WARM_UP_S + seconds + 10), "--out", str(observed)]
     with child("bench.observer", *watching, **settings) as observer:
         observer.line(SLACK_S)
         with child("bench.publisher", *asked, **settings) as publisher:
@@ -84,7 +87,9 @@ def _measure(
             publisher.line(seconds + SLACK_S)
             observer.line(seconds + SLACK_S)
     found = msgspec.msgpack.decode(observed.read_bytes(), type=Observed)
-    took_ms, intended_ns = waits(dict(np.load(sent)), found.seen)
+    sent_events = dict(np.load(sent))
+    acked_ms = (sent_events["acked_ns"] - sent_events["intended_ns"]) / 1e6
+    took_ms, intended_ns = waits(sent_events, found.seen)
     inside = took_ms[(intended_ns >= rewrite_ns[0]) & (intended_ns <= rewrite_ns[1])]
     with servers.store.client() as client:
         profiles = int(client.zcard(KEYS.due))
@@ -97,6 +102,8 @@ def _measure(
         p99_ms=quantile(took_ms, 0.99),
         p999_ms=quantile(took_ms, 0.999),
         max_ms=quantile(took_ms, 1.0),
+        acked_p50_ms=quantile(acked_ms, 0.5),
+        acked_p99_ms=quantile(acked_ms, 0.99),
         rewrite_ms=round((rewrite_ns[1] - rewrite_ns[0]) / 1e6),
         rewrite_p99_ms=quantile(inside, 0.99) if len(inside) else 0.0,
         reads=found.reads,
@@ -131,7 +138,7 @@ def _rewrite(servers: Servers) -> tuple[int, int]:
 
 def _wait_until_folded(servers: Servers, count: int) -> None:
     """Until all are in the store and nobody is due who should have been ticked."""
-    deadline_s = time.monotonic() + WARM_UP_TIMEOUT_S
+    deadline_s = time.monotonic() + FOLD_TIMEOUT_S
     with servers.store.client() as client:
         while time.monotonic() < deadline_s:
             folded = sum(map(int, client.hvals(KEYS.positions)))
@@ -139,4 +146,4 @@ def _wait_until_folded(servers: Servers, count: int) -> None:
             if folded >= count and not late:
                 return
             time.sleep(0.2)
-    raise RuntimeError(f"the worker did not fold {count} events within {WARM_UP_TIMEOUT_S:.0f} s")
+    raise RuntimeError(f"the worker did not fold {count} events within {FOLD_TIMEOUT_S:.0f} s")

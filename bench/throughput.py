@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from bench.events import DAY_MS, END_MS, events
+from bench.events import DAY_MS, events
 from bench.meter import Measured
 from bench.preload import preload
 from bench.processes import child
@@ -48,10 +48,10 @@ class Run(msgspec.Struct, kw_only=True):
         return self.store_cpu_s * 1e6 / self.events
 
 
-def prepare(servers: Servers, count: int, seed: int, span_days: float, each: Callable[[], None] = lambda: None) -> None:
+def prepare(servers: Servers, count: int, seed: int, span_days: float, end_ms: int, each: Callable[[], None]) -> None:
     """All topics anew, and the events of all rounds in them."""
     servers.fresh_topics()
-    preload(servers.kafka, events(count, seed=seed, start_ms=END_MS - int(span_days * DAY_MS)), each)
+    preload(servers.kafka, events(count, seed=seed, start_ms=end_ms - int(span_days * DAY_MS), end_ms=end_ms), each)
 
 
 def run_one(servers: Servers, name: str, count: int, *, workers: int = 1, sample: bool = False) -> Run:

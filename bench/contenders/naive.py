@@ -30,9 +30,9 @@ async def _run(task: Task) -> None:
             event = json.loads(value)
             key = b"naive:" + customer
             found = await client.get(key)
-            profile = json.loads(found) if found else {"events": 0, "types": {}, "spent_minor": 0}
+            profile: dict[str, Any] = json.loads(found) if found else {"events": 0, "types": {}, "spent_minor": 0}
             update(profile, event)
-            x: dict[str, Any] = {"events": profile["events"], "spent": profile["spent_minor"], **profile["types"]}
+            x = {"events": profile["events"], "spent": profile["spent_minor"], **profile["types"]}
             profile["churn_risk"] = model.predict_proba_one(x).get(True, 0.5)
             model.learn_one(x, event["type"] != "order.placed")
             await client.set(key, json.dumps(profile))
