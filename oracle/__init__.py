@@ -3,8 +3,8 @@
 It shares nothing with the workers' path but the contracts (`schemas`), keeps every event of a customer in a plain list, and
 computes each fact from the complete list with obvious code. It is slow and holds all it reads; that is its worth.
 
-    events = {}
-    for record, found in oracle.log.read(records):          # what counts: events, and dead letters
-        ...
-    oracle.facts.facts(events["C1"], at_ms)                 # the bytes that portrait.state.facts must give
+    oracle.log.fold(records, at_ms)      the facts of every customer, and the dead letters
+    oracle.log.audits(records)           count and sum of every customer's events, in little memory
+    oracle.log.Reader().take(record)     what one record after the other holds, for whoever reads a log bit by bit
+    oracle.facts.facts(events, at_ms)    one customer's: the bytes that portrait.state.facts must give
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from oracle.facts import facts
@@ -62,54 +62,58 @@ class Fold(NamedTuple):
     dead: list[Dead]
 
 
-def read(
-    records: Iterable[Record], replayed: Container[str] = NOTHING, held: Container[str] = NOTHING
-) -> Iterator[tuple[Record, Event | Dead]]:
-    """The records that count, with what they hold, in the order given: that of the offsets within each partition.
+class Reader:
+    """Says what each record holds. Takes the records in the order of the offsets within each partition."""
 
-    ``replayed`` are origins that came in again by a replay, ``held`` those that wait in the topic of dead letters.
-    """
-    recent: dict[tuple[str, int], dict[str, array[int]]] = defaultdict(lambda: defaultdict(lambda: array("Q")))
-    for record in records:
+    def __init__(self, replayed: Container[str] = NOTHING, held: Container[str] = NOTHING) -> None:
+        """``replayed`` are origins that came in again by a replay, ``held`` those that stand in the topic of dead letters."""
+        self._replayed, self._held = replayed, held
+        self._recent: dict[tuple[str, int], dict[str, array[int]]] = defaultdict(lambda: defaultdict(lambda: array("Q")))
+
+    def take(self, record: Record) -> Event | Dead | None:
+        """None: the record does not count, as a duplicate or because it was replayed."""
         origin = f"{record.topic}/{record.partition}/{record.offset}"
-        if origin in replayed:
-            continue
+        if origin in self._replayed:
+            return None
         found = decode(record.topic, record.key, record.value, record.headers, record.timestamp)
         if isinstance(found, Rejection):
-            yield record, Dead(origin, found.reason, found.path)
-        elif origin in held:
-            yield record, Dead(origin, "held", "")
-        elif _is_new(recent[record.topic, record.partition][found.customer_id], found):
-            yield record, found
+            return Dead(origin, found.reason, found.path)
+        if origin in self._held:
+            return Dead(origin, "held", "")
+        return found if self._is_new(record, found) else None
 
-
-def _is_new(recent: array[int], event: Event) -> bool:
-    """Remembers an event that counts."""
-    number = int.from_bytes(event.hash, "little")
-    if number in recent:
-        return False
-    recent.append(number)
-    if len(recent) > HORIZON_EVENTS:
-        recent.pop(0)
-    return True
+    def _is_new(self, record: Record, event: Event) -> bool:
+        """Remembers an event that counts."""
+        recent = self._recent[record.topic, record.partition][event.customer_id]
+        number = int.from_bytes(event.hash, "little")
+        if number in recent:
+            return False
+        recent.append(number)
+        if len(recent) > HORIZON_EVENTS:
+            recent.pop(0)
+        return True
 
 
 def fold(records: Iterable[Record], at_ms: int, replayed: Container[str] = NOTHING) -> Fold:
     """The facts of every customer as of ``at_ms``, and the dead letters. Holds all events in memory."""
+    reader = Reader(replayed)
     events: dict[str, list[Event]] = defaultdict(list)
     dead: list[Dead] = []
-    for _, found in read(records, replayed):
+    for record in records:
+        found = reader.take(record)
         if isinstance(found, Event):
             events[found.customer_id].append(found)
-        else:
+        elif found is not None:
             dead.append(found)
     return Fold({customer_id: facts(of_customer, at_ms) for customer_id, of_customer in events.items()}, dead)
 
 
 def audits(records: Iterable[Record], replayed: Container[str] = NOTHING) -> dict[str, Audit]:
     """Count and sum of the events of every customer. Memory grows with the customers, not with their events."""
+    reader = Reader(replayed)
     found: dict[str, Audit] = defaultdict(Audit)
-    for _, event in read(records, replayed):
+    for record in records:
+        event = reader.take(record)
         if isinstance(event, Event):
             found[event.customer_id].add(event)
     return dict(found)
