@@ -263,6 +263,25 @@ async def _read(
         left = {tp for tp in left if positions[tp] < ends[tuple(tp)]}
 
 
+async def follow_topic(bootstrap: str, topic: str) -> AsyncIterator[Record]:
+    """Every record from the topic's beginning, and then each as it comes, without end. Raises KafkaProblem."""
+    async with admin(bootstrap) as broker:
+        found = await broker.topics([topic])
+    if topic not in found:
+        raise KafkaProblem(f"there is no topic {topic}: `portrait topics create` makes it")
+    partitions = [TopicPartition(topic, n) for n in range(found[topic].partitions)]
+    async with _consumer(bootstrap) as consumer:
+        consumer.assign(partitions)
+        with _told(bootstrap):
+            await consumer.seek_to_beginning(*partitions)
+        while True:
+            with _told(bootstrap):
+                batches = await consumer.getmany(*partitions, timeout_ms=READ_TIMEOUT_MS)
+            for records in batches.values():
+                for record in records:
+                    yield record
+
+
 @contextlib.asynccontextmanager
 async def _consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(

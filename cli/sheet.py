@@ -1,0 +1,268 @@
+"""A whole person on one screen, for whoever talks to them: a typed profile in, Rich out. In English or Chinese."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from cli.present import Lang, ago, date, money, percent, plain, risk_bar, risk_colour, say, span, stage_text
+from schemas import profile as contract
+from schemas.outputs import Action, Reason
+
+#: What is counted in a line: more would be a list, not a picture.
+COUNTED = 4
+ACTIONS_SHOWN = 3
+RISK_CELLS = 24
+
+_WORDS: Mapping[str, tuple[str, str]] = {
+    "stage": ("Stage", "阶段"),
+    "risk": ("Churn risk", "流失风险"),
+    "next": ("Do next", "建议动作"),
+    "trouble": ("Trouble", "投诉"),
+    "buys": ("Buys", "消费"),
+    "looks": ("Looks at", "浏览"),
+    "says": ("Says", "社交"),
+    "answers": ("Answers", "反馈"),
+    "reach": ("Reach", "触达"),
+    "consent": ("Consent", "授权"),
+    "since": ("since {date} ({ago})", "自 {date} 起（{ago}）"),
+    "if_silent": ("if silent, the next stage comes on {date}", "若持续沉默，{date} 进入下一阶段"),
+    "before": ("before: {stages}", "此前：{stages}"),
+    "horizon": ("to buy nothing in the next {days} days (model {model})", "未来 {days} 天内不再购买（模型 {model}）"),
+    "no_risk": ("no score: nothing bought yet", "暂无评分：尚未购买"),
+    "no_action": ("nothing is due", "暂无"),
+    "until": ("{rule}, until {date}", "{rule}，有效至 {date}"),
+    "open": ("open {n}", "未解决 {n} 件"),
+    "complaints": ("complaints {total} (90 days: {quarter})", "投诉共 {total} 件（近 90 天 {quarter}）"),
+    "waiting": ("{severity}, waiting for {span}", "{severity}，已等待 {span}"),
+    "satisfaction": ("satisfied with the outcome {stars} of 5", "处理满意度 {stars}/5"),
+    "orders": ("orders {total} (90 days: {quarter})", "订单 {total} 笔（近 90 天 {quarter}）"),
+    "spend": ("spent {total} (90 days: {quarter})", "累计消费 {total}（近 90 天 {quarter}）"),
+    "average": ("{amount} an order", "均单 {amount}"),
+    "last_order": ("last {ago}: {amount}", "最近一单 {ago}：{amount}"),
+    "late": ("late {late} of {delivered} deliveries", "送货 {delivered} 次，迟到 {late} 次"),
+    "discounted": ("discounted {n}", "优惠 {n}"),
+    "with_coupon": ("with coupon {n}", "用券 {n}"),
+    "by_instalments": ("by instalments {n}", "分期 {n}"),
+    "cancelled": ("cancelled {n}", "取消 {n}"),
+    "refunded": ("refunded {n}", "退款 {n}"),
+    "pays": ("pays by {counts}", "支付 {counts}"),
+    "clicks": ("clicks {total} (30 days: {month})", "点击 {total} 次（近 30 天 {month}）"),
+    "last_click": ("last {ago}", "最近 {ago}"),
+    "dwell": ("stayed {span}", "停留 {span}"),
+    "cart": ("cart +{added} -{removed}", "购物车 +{added} -{removed}"),
+    "searches": ("searches {counts}", "搜索 {counts}"),
+    "unmet": ("found nothing for {counts}", "未搜到 {counts}"),
+    "devices": ("on {counts}", "设备 {counts}"),
+    "mentions": ("posts {posts}, shares {shares}", "发帖 {posts}，转发 {shares}"),
+    "audience": ("up to {n} hear it", "受众最多 {n}"),
+    "about": ("about {counts}", "话题 {counts}"),
+    "ratings": ("rates {average} of 5 ({count} times, last {last})", "评分 {average}/5（{count} 次，最近 {last}）"),
+    "nps": ("would recommend {last} of 10", "推荐意愿 {last}/10"),
+    "talks": ("conversations {count}, solved {solved}, not solved {unsolved}", "会话 {count}，解决 {solved}，未解决 {unsolved}"),
+    "channels": ("on {counts}", "渠道 {counts}"),
+    "hours": ("active at {hours}", "活跃时段 {hours}"),
+    "messages": ("{channel}: opened {opened} of {sent}", "{channel}：{sent} 条中打开 {opened}"),
+    "refused": ("refused {n}", "拒收 {n}"),
+}
+_VALUES_ZH = {
+    "granted": "同意",
+    "refused": "拒绝",
+    "female": "女",
+    "male": "男",
+    "low": "轻微",
+    "medium": "中等",
+    "high": "严重",
+    "critical": "紧急",
+    "service": "服务",
+    "marketing": "营销",
+    "profiling": "画像",
+}
+_SEVERE = {"high", "critical"}
+
+
+class Sheet:
+    """Renders one profile as of ``now_ms``. ``actions``: this customer's latest, latest first; None: they could not be read."""
+
+    def __init__(
+        self, customer_id: str, profile: contract.Profile, actions: Sequence[Action] | None, *, lang: Lang, now_ms: int
+    ) -> None:
+        self._id, self._profile, self._actions, self._lang, self._now_ms = customer_id, profile, actions, lang, now_ms
+
+    def render(self) -> RenderableType:
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(style="bold", no_wrap=True)
+        grid.add_column(ratio=1)
+        p = self._profile
+        sections = (
+            ("stage", self._stage(p.lifecycle) if p.lifecycle else ()),
+            ("risk", self._risk(p.risk)),
+            ("next", self._next()),
+            ("trouble", self._trouble(p.needs) if p.needs else ()),
+            ("buys", self._buys(p.consumption) if p.consumption else ()),
+            ("looks", self._looks(p.behaviour) if p.behaviour else ()),
+            ("says", self._says(p.social) if p.social else ()),
+            ("answers", self._answers(p.feedback) if p.feedback else ()),
+            ("reach", self._reach(p)),
+            ("consent", self._consent(p.basic) if p.basic else ()),
+        )
+        for label, lines in sections:
+            for n, line in enumerate(line for line in lines if line):
+                grid.add_row(self._t(label) if n == 0 else "", line)
+        return Group(self._head(), Rule(style="bright_black"), grid)
+
+    # -- words ----------------------------------------------------------------------------------------------------------------
+
+    def _t(self, key: str, /, **values: object) -> str:
+        en, zh = _WORDS[key]
+        return (zh if self._lang == "zh" else en).format(**values)
+
+    def _value(self, value: str) -> str:
+        return plain(_VALUES_ZH.get(value, value) if self._lang == "zh" else value)
+
+    def _reason(self, reason: Reason) -> str:
+        return say({"en": reason.en, "zh": reason.zh}, self._lang)
+
+    def _ago(self, ms: int) -> str:
+        return ago(ms, self._now_ms, self._lang)
+
+    def _counts(self, key: str, counts: Mapping[str, int]) -> str:
+        return self._t(key, counts=_ranked(counts)) if counts else ""
+
+    def _ifs(self, shown: object, *names: str) -> Iterator[str]:
+        """A word with its count for each of these members that is not zero."""
+        return (self._t(name, n=n) for name in names if (n := getattr(shown, name)))
+
+    # -- sections -------------------------------------------------------------------------------------------------------------
+
+    def _head(self) -> Text:
+        basic = self._profile.basic or contract.Basic()
+        known = dict(basic.attributes)
+        name = known.pop("name", "")
+        first = [known.pop(key) for key in ("gender", "birth_year", "occupation", "region", "member_level") if key in known]
+        rest = [f"{key} {value}" for key, value in known.items()]
+        ids = [f"{system} {external_id}" for system, external_id in basic.external_ids.items()]
+        head = Text.assemble((plain(self._id), "bold"), "  ", (plain(name), "bold"), "  ")
+        return head.append(_joined(*map(self._value, first), *map(plain, rest + ids)), "bright_black")
+
+    def _stage(self, cycle: contract.Lifecycle) -> Iterator[Text | str]:
+        since = self._t("since", date=date(cycle.since_ms), ago=self._ago(cycle.since_ms))
+        yield Text.assemble(stage_text(cycle.stage, self._lang), f"  {since}  ", self._reason(cycle.why))
+        if cycle.next_if_silent_ms is not None:
+            yield Text(self._t("if_silent", date=date(cycle.next_if_silent_ms)), "bright_black")
+        if cycle.before:
+            earlier = " ← ".join(f"{stage_text(e.stage, self._lang)} {date(e.since_ms)}" for e in cycle.before)
+            yield Text(self._t("before", stages=earlier), "bright_black")
+
+    def _risk(self, risk: contract.Risk | None) -> Iterator[Text | str]:
+        if risk is None:
+            yield Text(self._t("no_risk"), "bright_black")
+            return
+        meaning = self._t("horizon", days=risk.horizon_days, model=risk.model)
+        number = (f" {percent(risk.churn)} ", f"bold {risk_colour(risk.churn)}")
+        yield Text.assemble(risk_bar(risk.churn, RISK_CELLS), number, meaning)
+        for reason in risk.reasons:
+            arrow = ("▲ ", "red") if reason.code.endswith(".up") else ("▼ ", "green")
+            yield Text.assemble(arrow, self._reason(reason))
+
+    def _next(self) -> Iterator[Text | str]:
+        if self._actions is None:
+            return
+        due = [action for action in self._actions if action.expires_at_ms > self._now_ms]
+        if not due:
+            yield Text(self._t("no_action"), "bright_black")
+        for action in due[:ACTIONS_SHOWN]:
+            until = self._t("until", rule=action.rule, date=date(action.expires_at_ms))
+            yield Text.assemble(("● ", "cyan"), self._reason(action.suggest), (f"  {until}", "bright_black"))
+
+    def _trouble(self, needs: contract.Needs) -> Iterator[Text | str]:
+        asked = needs.complaints
+        stars = self._t("satisfaction", stars=f"{needs.satisfaction:g}") if needs.satisfaction is not None else ""
+        yield _joined(self._t("complaints", total=asked.total, quarter=asked.quarter), _ranked(needs.categories), stars)
+        for case in needs.open:
+            severity = self._value(case.severity)
+            text = self._t("waiting", severity=severity, span=span(self._now_ms - case.opened_at_ms, self._lang))
+            about = _joined(plain(case.category or ""), plain(case.product or ""), plain(case.id))
+            yield Text.assemble(("● ", "red" if case.severity in _SEVERE else "yellow"), _joined(text, about))
+
+    def _buys(self, bought: contract.Consumption) -> Iterator[Text | str]:
+        last = bought.last_order
+        yield _joined(
+            self._t("orders", total=bought.orders.total, quarter=bought.orders.quarter),
+            last and self._t("last_order", ago=self._ago(last.at_ms), amount=money(last.amount_minor, last.currency)),
+        )
+        for currency, spent in bought.spend_minor.items():
+            average = spent.average_order
+            total, quarter = money(spent.total, currency), money(spent.quarter, currency)
+            yield _joined(
+                self._t("spend", total=total, quarter=quarter),
+                average is not None and self._t("average", amount=money(average, currency)),
+            )
+        yield _joined(_ranked(bought.categories), _ranked(bought.brands))
+        yield _joined(
+            *self._ifs(bought, "discounted", "with_coupon", "by_instalments", "cancelled", "refunded"),
+            bought.late and self._t("late", late=bought.late, delivered=bought.delivered),
+            self._counts("pays", bought.methods),
+        )
+
+    def _looks(self, seen: contract.Behaviour) -> Iterator[Text | str]:
+        yield _joined(
+            self._t("clicks", total=seen.clicks.total, month=seen.clicks.month),
+            seen.last_click_ms and self._t("last_click", ago=self._ago(seen.last_click_ms)),
+            seen.dwell_ms and self._t("dwell", span=span(seen.dwell_ms, self._lang)),
+            seen.cart and self._t("cart", added=seen.cart.added, removed=seen.cart.removed),
+        )
+        yield _joined(_ranked(seen.categories), _ranked(seen.brands))
+        yield _joined(self._counts("searches", seen.searches), self._counts("unmet", seen.unmet))
+
+    def _says(self, social: contract.Social) -> Iterator[Text | str]:
+        yield _joined(
+            self._t("mentions", posts=social.posts, shares=social.shares),
+            _ranked(social.platforms),
+            social.audience_max and self._t("audience", n=f"{social.audience_max:,}"),
+            self._counts("about", social.topics),
+        )
+
+    def _answers(self, given: contract.Feedback) -> Iterator[Text | str]:
+        rated, talks = given.ratings, given.conversations
+        yield _joined(
+            rated and self._t("ratings", average=f"{rated.average or 0:g}", count=rated.count, last=rated.last),
+            given.nps and self._t("nps", last=given.nps.last),
+            talks and self._t("talks", count=talks.count, solved=talks.solved, unsolved=talks.unsolved),
+        )
+
+    def _reach(self, p: contract.Profile) -> Iterator[Text | str]:
+        activity, contacts = p.activity or contract.Activity(), p.contacts or contract.Contacts()
+        hours = ", ".join(f"{hour}:00" for hour in activity.active_hours)
+        yield _joined(
+            self._counts("channels", activity.channels),
+            hours and self._t("hours", hours=hours),
+            p.behaviour and self._counts("devices", p.behaviour.devices),
+        )
+        yield _joined(*(self._messages(channel, outcomes) for channel, outcomes in contacts.by_channel.items()))
+
+    def _messages(self, channel: str, outcomes: contract.Outcomes) -> str:
+        told = self._t("messages", channel=plain(channel), opened=outcomes.opened, sent=outcomes.sent)
+        return ", ".join([told, *self._ifs(outcomes, "refused")])
+
+    def _consent(self, basic: contract.Basic) -> Iterator[Text | str]:
+        parts = [
+            Text.assemble(f"{self._value(purpose)} ", (self._value(answer), "green" if answer == "granted" else "red"))
+            for purpose, answer in basic.consent.items()
+        ]
+        if parts:
+            yield Text(" · ").join(parts)
+
+
+def _joined(*parts: object) -> str:
+    return " · ".join(str(part) for part in parts if part)
+
+
+def _ranked(counts: Mapping[str, int]) -> str:
+    """``books 12, toys 3``: the most counted, most first."""
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:COUNTED]
+    return ", ".join(f"{plain(name)} {n}" for name, n in ranked)
