@@ -60,7 +60,7 @@ class FaustLog:
 
     async def rewind(self) -> None:
         """Returns at once, so it may be called from anywhere; the drain loop seeks when the handler has returned."""
-        self._begin_epoch()
+        self.begin_epoch()
 
     # What the transport tells.
 
@@ -69,7 +69,7 @@ class FaustLog:
         self._confirmed, self._committed, self._ends = {}, None, {}
         self.assigned = frozenset(partitions)
         self.health.assigned, self.health.ends, self.health.confirmed = self.assigned, {}, {}
-        self._begin_epoch()
+        self.begin_epoch()
 
     def surveyed(self, every: Iterable[TP]) -> None:
         """``every`` partition of the topics exists, whoever has it."""
@@ -109,7 +109,9 @@ class FaustLog:
             self._committed.update({tp: at for tp, at in offsets.items() if tp in self.assigned})
         self.health.last_commit_ms, self.health.commit_failures = self._clock_ms(), 0
 
-    def _begin_epoch(self) -> None:
+    def begin_epoch(self) -> int:
+        """Batches under way and waiting become stale, and a seek is due if there is a partition. Returns the new epoch."""
         self._epoch += 1
         self.seek_due = self.health.seeking = bool(self.assigned)
         self.changed.set()
+        return self._epoch

@@ -315,7 +315,7 @@ class Consumer(driver.Consumer):
         except KafkaError as error:
             # The position may have moved, or be lost (OffsetOutOfRange): the handler says again where to start.
             log.error("reading failed (%s): seeking again", type(error).__name__)
-            await feed.log.rewind()
+            feed.log.seek_due = True
             await self.sleep(RETRY_S)
             return
         if epoch != feed.log.epoch:
@@ -324,7 +324,7 @@ class Consumer(driver.Consumer):
         if not poll.records:
             return
         if not self.flow_active or generation != self.app.consumer_generation_id:
-            await feed.log.rewind()
+            feed.log.seek_due = True  # what was read here is not given to anybody; a batch under way may still finish
             return
         await self._give(feed, Batch(epoch, poll.records, dict(feed.log.ends())))
 
@@ -350,20 +350,21 @@ class Consumer(driver.Consumer):
     # Seeking.
 
     async def _seek_feed(self, feed: Feed) -> None:
-        """Ask Kafka what there is, ask the handler where to start, seek."""
-        epoch = feed.log.epoch
-        try:
-            found = await self._thread.call(self._thread.survey_here(feed.handler.topics, feed.log.assigned))
-            feed.log.surveyed(found.every)
-            async with feed.log.busy:
+        """When the handler has returned: commit, ask Kafka what there is, ask the handler where to start, seek."""
+        async with feed.log.busy:
+            epoch = feed.log.begin_epoch()
+            try:
+                await self.commit_and_end_transactions()
+                found = await self._thread.call(self._thread.survey_here(feed.handler.topics, feed.log.assigned))
+                feed.log.surveyed(found.every)
                 starts = await or_leave(feed.handler.start_offsets(found.committed, found.beginnings, found.ends))
-            starts = {tp: starts[tp] for tp in feed.log.assigned}
-            await self._thread.call(self._thread.seek_here(starts))
-        except KafkaError as error:  # the broker is away, or the assignment has changed
-            log.warning("seeking failed (%s): trying again", type(error).__name__)
-            await self.sleep(RETRY_S)
-            return
-        feed.log.sought(epoch, found.committed, found.ends, starts)
+                starts = {tp: starts[tp] for tp in feed.log.assigned}
+                await self._thread.call(self._thread.seek_here(starts))
+            except KafkaError as error:  # the broker is away, or the assignment has changed
+                log.warning("seeking failed (%s): trying again", type(error).__name__)
+                await self.sleep(RETRY_S)
+                return
+            feed.log.sought(epoch, found.committed, found.ends, starts)
 
     async def _unless_suspended(self, work: Coroutine[Any, Any, None]) -> None:
         """Await ``work``, but cancel it when a rebalance begins or the app stops."""

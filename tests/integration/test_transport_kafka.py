@@ -163,6 +163,7 @@ def test_sigterm_finishes_the_batch_under_way_and_commits_it(scene: Scene) -> No
     scene.publish(1000)
     assert scene.end(worker) == 0
     assert scene.committed() == scene.confirmed()
+    scene.publish(1000)
     again = scene.worker()
     scene.until_all_seen()
     assert scene.end(again) == 0
@@ -201,11 +202,11 @@ def test_a_worker_killed_beside_another_is_replaced_by_it(scene: Scene) -> None:
 
 
 def test_rewinding_from_within_a_batch_loses_nothing(scene: Scene) -> None:
-    worker = scene.worker(rewind_every=5, batch_s=0.002)
+    worker = scene.worker(rewind_every=3, batch_s=0.002)
     for _ in range(20):
         scene.publish(500)
     scene.until_all_seen()
-    assert len(scene.starts()) > 2
+    assert len(scene.starts()) >= 2  # it did rewind
     assert scene.gaps() == []
     assert scene.end(worker) == 0
     assert sum(scene.committed().values()) == scene.published
