@@ -1,0 +1,53 @@
+"""A customer's state and profile stay bounded whatever comes: the longest texts the contracts allow, all of them different."""
+
+from __future__ import annotations
+
+import random
+
+from portrait.state import encode
+from schemas.event import Event
+from tests.corekit import Customer, event, order
+
+#: The worst that anyone can make of one customer, without effects that wait. An ordinary one takes about a kilobyte.
+STATE_BYTES_MAX = 100_000
+FIELDS_BYTES_MAX = 150_000
+ROUNDS = 40  # more different names than any tally holds
+
+
+def worst(rng: random.Random, day: float) -> list[Event]:
+    """One event of each kind that stores names, each as long as may be, in four bytes a character."""
+
+    def text(length: int) -> str:
+        return "".join(chr(rng.randrange(0x1F300, 0x1F600)) for _ in range(length))
+
+    def name() -> str:
+        return text(64)
+
+    query = "".join(rng.choice("ΐΰὒὖ") for _ in range(256))  # three characters each in small letters
+    line = {"sku": text(128), "quantity": 1_000_000, "unit_price_minor": 10**13, "category": name(), "brand": name()}
+    currency = rng.choice(["CNY", "USD", "EUR", "GBP", "JPY", "HKD"])
+    return [
+        event("item.viewed", day, sku=text(128), category=name(), brand=name(), device=name(), region=name(), channel=name()),
+        event("page.viewed", day, page=text(256)),
+        event("search.made", day, query=query, results=0),
+        event("content.engaged", day, content=text(128), kind="video", topic=name()),
+        order(day, order_id=text(128), currency=currency, amount_minor=10**13, payment_method=name(), lines=[line]),
+        event("complaint.opened", day, complaint_id=text(128), category=name(), product=name()),
+        event("mention.posted", day, platform=name(), handle=name(), topics=[name()], brands=[name()], audience=10**12),
+        event("conversation.closed", day, conversation_id="x", channel=name()),
+        event("attributes.changed", day, attributes={name(): text(256)}, system=name()),
+        event("external-id.assigned", day, system=name(), external_id=text(128)),
+        event("consent.changed", day, purpose=name(), granted=True),
+        event("contact.refused", day, message_id="m", channel=name()),
+    ]
+
+
+def test_the_worst_that_can_come_has_a_size_and_no_more() -> None:
+    rng, customer, sizes = random.Random(1), Customer(), []
+    for day in range(3 * ROUNDS):
+        customer.sees(*worst(rng, day))
+        customer.flush()
+        sizes.append(len(encode(customer.known)))
+    assert max(sizes) < STATE_BYTES_MAX
+    assert sum(map(len, customer.fields.values())) < FIELDS_BYTES_MAX
+    assert sizes[-1] < sizes[ROUNDS] * 1.1, "full after a while: only days and counts grow"
