@@ -106,7 +106,7 @@ def _sift(state: State, arrivals: Sequence[Arrival]) -> tuple[list[Event], int, 
             repeated += 1
             continue
         marks[mark] = offset
-        digest = event.hash
+        digest = event.hash[:HASH_BYTES]
         ring = rings.get(mark)
         if ring is None:
             rings[mark] = digest

@@ -15,7 +15,7 @@ from portrait.models import churn
 from portrait.models.churn import Scorer
 from portrait.rules.base import Raised, Rule, Turn
 from portrait.rules.registry import RULES
-from portrait.state import Effect, Pending, State
+from portrait.state import Effect, Pending, State, pending
 from portrait.structures import DAY_MS, NEVER
 from schemas.event import Event
 from schemas.outputs import Action, ActionEvent, Lesson
@@ -119,7 +119,7 @@ def _score(work: Settling, today: int) -> None:
     state.rescore_day = today + step if silence <= RESCORE_UNTIL_DAYS else NEVER
     last = state.pending[-1].day if state.pending else -NEVER
     if len(state.pending) < PENDING_MAX and today - last >= scorer.horizon_days // 2 and (silence == 0 or rescore_due):
-        state.pending.append(Pending(today, state.risk, scorer.version, x))
+        state.pending.append(pending(today, state.risk, scorer.version, x))
 
 
 def _matures_day(pending: Pending, horizon_days: int) -> int:

@@ -14,6 +14,8 @@ from portrait.state import State
 from portrait.structures import DAY_MS, NEVER
 
 _json = msgspec.json.Encoder().encode
+#: Earlier stages that are shown.
+BEFORE = 2
 _ALL = range(len(FEATURES))
 
 
@@ -64,7 +66,7 @@ def _lifecycle(work: Settling) -> dict[str, Any]:
     if stage.next_day < NEVER:
         shown["next_if_silent_ms"] = stage.next_day * DAY_MS
     if len(state.stages) > 1:
-        shown["before"] = [{"stage": name, "since_ms": day * DAY_MS} for name, day in reversed(state.stages[:-1])]
+        shown["before"] = [{"stage": name, "since_ms": day * DAY_MS} for name, day in reversed(state.stages[-1 - BEFORE : -1])]
     return shown
 
 

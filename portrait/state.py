@@ -6,18 +6,23 @@ worker that meets a newer format stops rather than damage it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from struct import pack, unpack
+
 import msgspec
+import zstandard
 from msgspec import field
 
+from portrait.dictionary import DICTIONARY
 from portrait.features.registry import FEATURES, NOTHING, Parts
 from portrait.lifecycle import Rhythm, stage_at, walk
 from portrait.structures import DAY_MS, NEVER, canonical
 
 FORMAT = 1
-#: Ids of recent events kept for each source: the horizon within which a producer's duplicate is recognised (guarantee G2). Not for a
-#: whole topic: the order between its partitions is another each time they are read, and so would be what counts as a duplicate.
+#: Ids of recent events kept for each source: the horizon within which a producer's duplicate is recognised (guarantee G2).
+#: Not for a whole topic: the order between its partitions is another each time they are read, and so would duplicates be.
 RING_EVENTS = 16
-HASH_BYTES = 8
+HASH_BYTES = 6
 
 
 class NewerFormat(Exception):
@@ -37,12 +42,20 @@ class Effect(msgspec.Struct, array_like=True, gc=False):
 
 
 class Pending(msgspec.Struct, array_like=True, gc=False):
-    """An example that waits for its label: the features as they were scored."""
+    """An example that waits for its label: the features as they were scored, packed as 32-bit floats, little-endian."""
 
     day: int
     risk: float
     version: str
-    features: list[float]
+    packed: bytes
+
+    @property
+    def features(self) -> list[float]:
+        return list(unpack(f"<{len(self.packed) // 4}f", self.packed))
+
+
+def pending(day: int, risk: float, version: str, features: Sequence[float]) -> Pending:
+    return Pending(day, risk, version, pack(f"<{len(features)}f", *features))
 
 
 class State(msgspec.Struct, array_like=True, gc=False):
@@ -76,17 +89,30 @@ class State(msgspec.Struct, array_like=True, gc=False):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(State).decode
+#: Larger states are compressed: Redis's memory is the service's main cost, and most states are small.
+COMPRESS_BYTES = 800
+LEVEL = 1
+_dictionary = zstandard.ZstdCompressionDict(DICTIONARY)
+_dictionary.precompute_compress(LEVEL)  # or every state would digest it anew
+_compress = zstandard.ZstdCompressor(LEVEL, _dictionary).compress
+_decompress = zstandard.ZstdDecompressor(dict_data=_dictionary).decompress
+_ZSTD = zstandard.FRAME_HEADER  # no msgpack array begins so
+STATE_BYTES_MAX = 1024 * 1024
 
 
 def encode(state: State) -> bytes:
-    return _encode(state)
+    """msgpack; where that is long, a zstd frame around it."""
+    blob = _encode(state)
+    return _compress(blob) if len(blob) > COMPRESS_BYTES else blob
 
 
 def decode(blob: bytes) -> State:
     """Raises NewerFormat, or BrokenState."""
     try:
+        if blob.startswith(_ZSTD):
+            blob = _decompress(blob, max_output_size=STATE_BYTES_MAX)
         state = _decode(blob)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, zstandard.ZstdError) as error:
         raise _why_not(blob, error) from error
     if state.format > FORMAT:
         raise NewerFormat(f"a state has format {state.format}, this worker knows {FORMAT}: upgrade the workers before going on")

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import field
 
 from portrait.features.base import Feature, Part
-from portrait.structures import DAY_MS, NEVER, Days, Tally, add_day, expire_days, tally, top, windows
+from portrait.structures import DAY_MS, NEVER, Days, Tally, add_day, expire_days, shown_windows, tally, top, windows
 from schemas.event import Event
 
 HOURS = tuple(str(hour) for hour in range(24))
@@ -43,7 +43,7 @@ def view(part: Activity, today: int) -> tuple[dict[str, Any] | None, int]:
     shown = {
         "first_seen_ms": part.first_ms,
         "last_seen_ms": part.last_ms,
-        "events": {"7d": week, "30d": month, "90d": quarter, "total": part.events},
+        "events": shown_windows(week, month, quarter, part.events),
         "active_hours": top(part.hours or {}, 3),
     }
     if part.channels:

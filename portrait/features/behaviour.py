@@ -7,12 +7,13 @@ from typing import Any
 from msgspec import field
 
 from portrait.features.base import Feature, Part
-from portrait.structures import DAY_MS, Days, Tally, add_day, expire_days, tally, top, windows
+from portrait.structures import DAY_MS, Days, Tally, add_day, expire_days, shown_windows, tally, top, windows
 from schemas.clicks import AppOpened, CartChanged, ContentEngaged, ItemViewed, PageViewed, Searched, Touch
 from schemas.event import Event
 
 PAGES_MAX, ITEMS_MAX, CATEGORIES_MAX, BRANDS_MAX, SEARCHES_MAX, PLACES_MAX = 8, 8, 12, 8, 8, 4
-SHOWN = 5
+CONTENT_MAX = 5
+SHOWN = 3
 
 
 class Behaviour(Part, array_like=True, gc=False):
@@ -83,7 +84,7 @@ def cart(part: Behaviour, event: Event, today: int) -> None:
 
 def content(part: Behaviour, event: Event, today: int) -> None:
     touch(part, event, today)
-    part.content = tally(part.content, event.data.kind, SHOWN)
+    part.content = tally(part.content, event.data.kind, CONTENT_MAX)
     part.topics = tally(part.topics, event.data.topic, CATEGORIES_MAX)
     part.dwell_ms += event.data.dwell_ms
 
@@ -98,7 +99,7 @@ def view(part: Behaviour, today: int) -> tuple[dict[str, Any] | None, int]:
     if not part.clicks:
         return None, due
     shown: dict[str, Any] = {
-        "clicks": {"7d": week, "30d": month, "90d": quarter, "total": part.clicks},
+        "clicks": shown_windows(week, month, quarter, part.clicks),
         "last_click_ms": part.last_ms,
         "dwell_ms": part.dwell_ms,
     }

@@ -12,12 +12,12 @@ from typing import Any
 from msgspec import field
 
 from portrait.features.base import Feature, Part
-from portrait.structures import DAY_MS, MORE, Calendar, Days, Tally, add_day, expire_days, tally, top, windows
+from portrait.structures import DAY_MS, MORE, Calendar, Days, Tally, add_day, expire_days, shown_windows, tally, top, windows
 from schemas.event import Event
 from schemas.orders import OrderCancelled, OrderDelivered, OrderPlaced, OrderRefunded
 
 CURRENCIES_MAX, CATEGORIES_MAX, BRANDS_MAX, ITEMS_MAX, METHODS_MAX = 4, 12, 8, 8, 6
-SHOWN = 5
+SHOWN = 3
 #: Purchase days are kept for the five years before the last one: 229 bytes at the most. Not for those before today: the rhythm
 #: of a customer who has gone must not change as time passes, or a stage would have been entered on another day from day to day.
 CALENDAR_DAYS = 1826
@@ -146,14 +146,14 @@ def view(part: Consumption, today: int) -> tuple[dict[str, Any] | None, int]:
         if currency:
             w, m, q, leaves = windows(money.days, today)
             total = money.placed_minor - money.cancelled_minor - money.refunded_minor
-            spend[currency] = {"7d": w, "30d": m, "90d": q, "total": total}
+            spend[currency] = shown_windows(w, m, q, total)
             if money.placed_minor and part.placed:
                 spend[currency]["average_order"] = money.placed_minor // part.placed
             due = min(due, leaves)
     if not (part.placed or part.cancelled or part.refunded or part.delivered):
         return None, due
     shown: dict[str, Any] = {
-        "orders": {"7d": week, "30d": month, "90d": quarter, "total": part.placed - part.cancelled},
+        "orders": shown_windows(week, month, quarter, part.placed - part.cancelled),
         "spend_minor": spend,
     }
     if part.last.ms:

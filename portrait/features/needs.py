@@ -11,11 +11,11 @@ from typing import Any
 from msgspec import field
 
 from portrait.features.base import Feature, Part
-from portrait.structures import DAY_MS, Days, Tally, add_day, expire_days, greatest, tally, top, windows
+from portrait.structures import DAY_MS, Days, Tally, add_day, expire_days, greatest, shown_windows, tally, top, windows
 from schemas.complaints import ComplaintOpened, ComplaintResolved, ComplaintUpdated
 from schemas.event import Event
 
-CASES_MAX, CATEGORIES_MAX, PRODUCTS_MAX, SHOWN = 8, 8, 6, 5
+CASES_MAX, CATEGORIES_MAX, PRODUCTS_MAX, SHOWN = 8, 8, 6, 3
 SEVERITIES = ("low", "medium", "high", "critical")
 
 
@@ -101,10 +101,7 @@ def view(part: Needs, today: int) -> tuple[dict[str, Any] | None, int]:
         return None, due
     shown: dict[str, Any] = {
         "complaints": {
-            "7d": week,
-            "30d": month,
-            "90d": quarter,
-            "total": part.opened,
+            **shown_windows(week, month, quarter, part.opened),
             "resolved": part.resolved,
             "open": part.open,
         }

@@ -7,11 +7,11 @@ from typing import Any
 from msgspec import field
 
 from portrait.features.base import Feature, Part
-from portrait.structures import DAY_MS, Days, Register, Tally, add_day, assign, expire_days, tally, top, windows
+from portrait.structures import DAY_MS, Days, Register, Tally, add_day, assign, expire_days, shown_windows, tally, top, windows
 from schemas.event import Event
 from schemas.social import AccountFollowed, Mention, MentionPosted, MentionShared
 
-PLATFORMS_MAX, TOPICS_MAX, BRANDS_MAX, SHOWN = 8, 8, 8, 5
+PLATFORMS_MAX, TOPICS_MAX, BRANDS_MAX, SHOWN = 8, 8, 8, 3
 
 
 class Social(Part, array_like=True, gc=False):
@@ -69,7 +69,7 @@ def view(part: Social, today: int) -> tuple[dict[str, Any] | None, int]:
     week, month, quarter, due = windows(part.days, today)
     if not (part.posts or part.shares or part.follows):
         return None, due
-    shown: dict[str, Any] = {"mentions": {"7d": week, "30d": month, "90d": quarter, "total": part.posts + part.shares}}
+    shown: dict[str, Any] = {"mentions": shown_windows(week, month, quarter, part.posts + part.shares)}
     for name in ("posts", "shares", "follows", "reach", "audience_max", "engagement"):
         if n := getattr(part, name):
             shown[name] = n

@@ -16,9 +16,9 @@ CORE = sorted((ROOT / "portrait").rglob("*.py"))
 
 #: Standard modules and libraries that the core may import. Anything else must be argued for here.
 ALLOWED = {
-    "__future__", "bisect", "collections", "dataclasses", "datetime", "enum", "functools", "hashlib", "heapq",
+    "__future__", "base64", "bisect", "collections", "dataclasses", "datetime", "enum", "functools", "hashlib", "heapq",
     "itertools", "math", "operator", "re", "struct", "types", "typing", "zlib",
-    "msgspec", "river", "rjieba", "vaderSentiment",
+    "msgspec", "river", "zstandard",
     "schemas", "portrait",
 }  # fmt: skip
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint", "hash", "id"}
