@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -199,3 +200,17 @@ def test_duplicates_across_partitions_count_alike_in_every_interleaving(rng: Ran
     while any(rests):
         mixed.append(rng.choice([rest for rest in rests if rest]).pop(0))
     assert facts(as_it_happens(rng, mixed), END_MS) == expected, readable(mixed)
+
+
+def test_even_the_longest_words_leave_a_state_bounded() -> None:
+    """Every text as long as its contract allows, in characters of four bytes: no honest life comes near."""
+    rng = Random(1)
+    author = Author(rng, words=300, days=LONGEST_DAYS, long_words=True)
+    state = None
+    for arrival in arrivals(arrive(rng, [author.write() for _ in range(1_500)])):
+        change = evolve(state, ID, [arrival], END_MS, SCORER)
+        assert change is not None
+        state = change.state
+        published(state)
+    assert state is not None
+    assert len(msgspec.msgpack.encode(state)) < 160_000
