@@ -25,6 +25,7 @@ WITH_KAFKA = frozenset(PARTS[2:])
 FEW_EVENTS, MANY_EVENTS = 100, 10_000
 SECOND_WORKER_ROUNDS = 3
 HOUR_MS = 3_600_000
+LINE_CHARS = 160  # of a table that goes into a file
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +56,7 @@ def main() -> None:
         bench = Bench(plan, bar)
         bench.run()
     figures = bench.figures
-    out = Console(highlight=False)
+    out = Console(highlight=False, width=None if sys.stdout.isatty() else LINE_CHARS)
     for title, heads, rows in report.tables(figures, bench.sizes):
         table = Table(*heads, title=title, title_justify="left", box=None)
         for row in rows:

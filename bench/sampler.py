@@ -15,7 +15,7 @@ from types import FrameType
 INTERVAL_S = 0.002
 #: The innermost frame that matches decides: (part of the file's path, functions or any, layer).
 LAYERS: tuple[tuple[str, frozenset[str], str], ...] = (
-    ("streams/loop.py", frozenset({"_write", "_cleanings"}), "encode"),
+    ("streams/profiles.py", frozenset({"_write", "_cleanings"}), "encode"),
     ("streams/intake.py", frozenset(), "decode"),
     ("schemas/event.py", frozenset(), "decode"),
     ("portrait/show.py", frozenset({"show"}), "view"),
@@ -29,12 +29,15 @@ LAYERS: tuple[tuple[str, frozenset[str], str], ...] = (
     ("streams/trainer.py", frozenset({"on_batch", "flush", "save"}), "trainer"),
     ("streams/tail.py", frozenset(), "trainer"),
     ("streams/metrics.py", frozenset(), "metrics"),
+    ("streams/profiles.py", frozenset(), "loop"),
     ("streams/loop.py", frozenset(), "loop"),
     ("streams/transport.py", frozenset({"fetch_here"}), "fetch"),
     ("aiokafka/", frozenset(), "fetch"),
+    ("/mode/threads.py", frozenset(), "fetch"),  # the thread of aiokafka's consumer
     ("streams/transport.py", frozenset(), "faust"),
     ("/faust/", frozenset(), "faust"),
     ("/mode/", frozenset(), "faust"),
+    ("asyncio/runners.py", frozenset(), "event loop"),
 )
 TICKS = "of it for ticks"
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from bench.sampler import layer_of
+from bench.sampler import LAYERS, layer_of
 
 
 def frame(*calls: tuple[str, str]) -> FrameType:
@@ -27,7 +28,7 @@ def test_the_innermost_known_frame_decides() -> None:
         "view",
         False,
     )
-    assert layer_of(frame(("/app/streams/loop.py", "_write"), ("/app/portrait/state.py", "encode"))) == ("encode", False)
+    assert layer_of(frame(("/app/streams/profiles.py", "_write"), ("/app/portrait/state.py", "encode"))) == ("encode", False)
 
 
 def test_ticks_are_told_apart_by_who_called() -> None:
@@ -36,3 +37,13 @@ def test_ticks_are_told_apart_by_who_called() -> None:
 
 def test_what_nobody_knows_is_other() -> None:
     assert layer_of(frame(("/usr/lib/python3.11/selectors.py", "select"))) == ("other", False)
+
+
+def test_the_files_and_functions_that_layers_name_exist() -> None:
+    """A rename would quietly move its time to another layer."""
+    root = Path(__file__).parent.parent.parent
+    ours = [(part, only) for part, only, _ in LAYERS if part.startswith(("streams/", "portrait/", "schemas/", "profile_store/"))]
+    for part, only in ours:
+        assert (root / part).exists(), part
+        assert all(f"def {name}(" in (root / part).read_text() for name in only), (part, only)
+    assert "def _ticks(" in (root / "streams/loop.py").read_text()
