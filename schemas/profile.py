@@ -27,7 +27,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Windows(View, frozen=True, kw_only=True):
-    """Sums over the last 7, 30 and 90 UTC days, today included, and over all time."""
+    """Sums over the last 7, 30 and 90 UTC days, today included, and over all time. What is zero is left out."""
 
     week: int = msgspec.field(name="7d", default=0)
     month: int = msgspec.field(name="30d", default=0)
@@ -225,7 +225,7 @@ class Lifecycle(View, frozen=True, kw_only=True):
     purchase_days: int = 0  # distinct UTC days, of the five years before the last one
     usual_gap_days: float | None = None  # between purchases; near 90 while little is known
     next_if_silent_ms: int | None = None  # when silence would change the stage
-    before: list[EarlierStage] = []  # latest first, at most five
+    before: list[EarlierStage] = []  # latest first, the last two
 
 
 class Risk(View, frozen=True, kw_only=True):
