@@ -81,8 +81,10 @@ def placed(part: Consumption, event: Event, today: int) -> None:
     day = event.time_ms // DAY_MS
     part.placed += 1
     add_day(part.days, day, today)
-    part.bought.add(day)
-    part.bought.drop_before(part.bought.last() - CALENDAR_DAYS + 1)
+    oldest = max(day, part.bought.last()) - CALENDAR_DAYS + 1
+    part.bought.drop_before(oldest)  # first: a bitmap over two far days would be as long as the time between them
+    if day >= oldest:
+        part.bought.add(day)
     money = money_of(part, data.currency)
     money.placed_minor += data.amount_minor
     if data.amount_minor:

@@ -214,3 +214,17 @@ def test_even_the_longest_words_leave_a_state_bounded() -> None:
         published(state)
     assert state is not None
     assert len(msgspec.msgpack.encode(state)) < 160_000
+
+
+def test_orders_ages_apart_cost_no_more_than_others() -> None:
+    """Where records carry their producer's time, its unit may be wrong: nanoseconds are taken for milliseconds."""
+    data = {"order_id": "O1", "currency": "CNY", "amount_minor": 1}
+    log = [
+        LogRecord("orders", 0, offset, ms, CUSTOMER, msgspec.json.encode(
+            {"specversion": "1.0", "id": f"e{offset}", "source": "/test", "type": "order.placed", "data": data}
+        ))
+        for offset, ms in enumerate([END_MS, END_MS * 10**6, END_MS + 1])
+    ]  # fmt: skip
+    state = one_by_one(log)
+    assert len(encode(state)) < STATE_BYTES_MAX
+    assert facts(state, END_MS) == oracle.log.fold(log, END_MS).facts[ID]
