@@ -152,7 +152,8 @@ def _wake_ms(state: State, stage: Stage, horizon_days: int) -> int:
     wake = min(stage.next_day, state.rescore_day)
     if state.pending:
         wake = min(wake, _matures_day(state.pending[0], horizon_days))
-    return min(wake * DAY_MS, NEVER)
+    # Always after today: whoever wakes a state until it has nothing due must come to an end.
+    return min(max(wake, state.moment_ms // DAY_MS + 1) * DAY_MS, NEVER)
 
 
 def _apply_rules(work: Settling, stage_before: str, stage: Stage, risk_before: float | None, events: Sequence[Event]) -> None:
