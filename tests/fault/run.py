@@ -32,8 +32,6 @@ from tests.servers_kafka import Broker
 
 #: Faults wait while an older one has not been recovered from for so long; after STUCK_S nobody waits any more.
 PATIENCE_S, STUCK_S = 45.0, 600.0
-WARM_UP_S = 12.0
-QUIET_S = 8.0
 
 
 @dataclass
@@ -48,6 +46,8 @@ class Options:
     redis: str
     clock: Clock
     directory: Path
+    warm_up_s: float = 12.0  # before the first fault
+    quiet_s: float = 8.0  # after everything was read: time for ticks and cleanings
 
 
 class Journal:
@@ -89,7 +89,7 @@ class Run:
 
     async def faults(self) -> None:
         """All of them, some at the same time."""
-        await asyncio.sleep(WARM_UP_S)
+        await asyncio.sleep(self.options.warm_up_s)
         under_way: set[asyncio.Task[None]] = set()
         for fault in schedule(self.options.faults, self._rng):
             task = asyncio.create_task(self._fault(fault))
@@ -124,7 +124,7 @@ class Run:
         """Everything is read, and for a while nothing changes: ticks and cleanings are done."""
         deadline = time.monotonic() + STUCK_S
         quiet_since = time.monotonic()
-        while time.monotonic() - quiet_since < QUIET_S:
+        while time.monotonic() - quiet_since < self.options.quiet_s:
             if self.watch.lag != 0:
                 quiet_since = time.monotonic()
             if time.monotonic() > deadline:
