@@ -8,18 +8,21 @@ from typing import Any
 
 from oracle.tools import counts, of_type, ones, total
 from schemas.clicks import AppOpened, CartChanged, ContentEngaged, ItemViewed, PageViewed, Searched, Touch
+from schemas.contacts import ContactDelivered, ContactSent
+from schemas.customers import AttributesChanged, ExternalIdAssigned
 from schemas.event import Event
 
 
 def activity(events: Sequence[Event], today: int) -> list[Any]:
-    times = [event.time_ms for event in events]
+    company = (ContactSent, ContactDelivered, AttributesChanged, ExternalIdAssigned)
+    own = [event for event in events if not isinstance(event.data, company)]
     return [
-        min(times),
-        max([0, *times]),
+        min(event.time_ms for event in events),
+        max([0, *(event.time_ms for event in own)]),
         len(events),
-        ones(events, today),
-        dict(Counter(str(event.hour) for event in events)),
-        counts([getattr(event.data, "channel", None) for event in events], 12),
+        ones(own, today),
+        dict(Counter(str(event.hour) for event in own)),
+        counts([getattr(event.data, "channel", None) for event in own], 12),
     ]
 
 

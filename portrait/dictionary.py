@@ -1,6 +1,7 @@
 """The dictionary that states are compressed with, number 1.
 
-Made by `python -m bench.dictionary`, and never edited. Stored states need it: a better one is a further module with a further number.
+Made by `python -m cli.dictionary`, and never edited. Stored states need it: a better one is a further module with a further
+number.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""When and where a customer is active: from every event. Shown as the dimension ``channels`` together with the contacts."""
+"""When and where a customer is active: from every event but those that the company causes."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ from msgspec import field
 
 from portrait.features.base import Feature, Part
 from portrait.structures import DAY_MS, NEVER, Days, Tally, add_day, expire_days, shown_windows, tally, top, windows
+from schemas.contacts import ContactDelivered, ContactSent
+from schemas.customers import AttributesChanged, ExternalIdAssigned
 from schemas.event import Event
 
 HOURS = tuple(str(hour) for hour in range(24))
 CHANNELS_MAX = 12
+#: What the company does, not the customer: it tells nothing of when and where they are active.
+OURS = frozenset((ContactSent, ContactDelivered, AttributesChanged, ExternalIdAssigned))
 
 
 class Activity(Part, array_like=True, gc=False):
     first_ms: int = NEVER
-    last_ms: int = 0
+    last_ms: int = 0  # of what the customer did
     events: int = 0
     days: Days = field(default_factory=dict)
     hours: Tally | None = None  # the customer's local hours
@@ -27,9 +31,11 @@ def fold(part: Activity, event: Event, today: int) -> None:
     ms = event.time_ms
     if ms < part.first_ms:
         part.first_ms = ms
+    part.events += 1
+    if type(event.data) in OURS:
+        return
     if ms > part.last_ms:
         part.last_ms = ms
-    part.events += 1
     add_day(part.days, ms // DAY_MS, today)
     hour = HOURS[event.hour]
     part.hours = tally(part.hours, hour, len(HOURS))
@@ -40,12 +46,10 @@ def fold(part: Activity, event: Event, today: int) -> None:
 
 def view(part: Activity, today: int) -> tuple[dict[str, Any] | None, int]:
     week, month, quarter, due = windows(part.days, today)
-    shown = {
-        "first_seen_ms": part.first_ms,
-        "last_seen_ms": part.last_ms,
-        "events": shown_windows(week, month, quarter, part.events),
-        "active_hours": top(part.hours or {}, 3),
-    }
+    shown: dict[str, Any] = {"first_seen_ms": part.first_ms, "events": shown_windows(week, month, quarter, part.events)}
+    if part.last_ms:
+        shown["last_seen_ms"] = part.last_ms
+        shown["active_hours"] = top(part.hours or {}, 3)
     if part.channels:
         shown["channels"] = top(part.channels, 5)
     return shown, due

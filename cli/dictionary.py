@@ -1,4 +1,4 @@
-"""Train the dictionary that states are compressed with: ``python -m bench.dictionary > portrait/dictionary.py``.
+"""Train the dictionary that states are compressed with: ``python -m cli.dictionary > portrait/dictionary.py``.
 
 On states of simulated customers in Chinese and English, at every age. A dictionary in use is never replaced: stored states
 need it. A better one is a further module, for new states.
@@ -49,7 +49,8 @@ def samples() -> list[bytes | bytearray | memoryview[int]]:
 
 HEADER = '''"""The dictionary that states are compressed with, number {number}.
 
-Made by `python -m bench.dictionary`, and never edited. Stored states need it: a better one is a further module with a further number.
+Made by `python -m cli.dictionary`, and never edited. Stored states need it: a better one is a further module with a further
+number.
 """
 
 from __future__ import annotations
