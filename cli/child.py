@@ -24,6 +24,8 @@ from streams.settings import Settings
 STOP_TIMEOUT_S = 15.0
 FIGURES_TIMEOUT_S = 2.0
 
+#: The modules take seconds to load: that is done by the time that standard input ends, and not before does the worker begin.
+_PROGRAM = "import sys, uvloop, streams.worker; sys.stdin.read(); from cli.main import main; main()"
 _TOPICS = frozenset(topic.name for topic in EVENT_TOPICS)
 
 
@@ -37,17 +39,25 @@ class Figures(NamedTuple):
     folded: int = 0
     actions: int = 0
     lag: int = 0  # unread events
+    ticks: int = 0  # silent customers settled
     lessons: int = 0
     model: str = ""
     log_loss: float = 0.0
 
 
 class Worker:
-    """A worker that runs. Made by `worker`."""
+    """A worker process that has loaded, or is loading, what it needs. Made by `worker`."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path, metrics_url: str) -> None:
         self.metrics_url = metrics_url
         self._process, self._log = process, log
+
+    def begin(self) -> None:
+        """Let it run. Raises WorkerEnded."""
+        self.check()
+        if self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):  # the next `check` will tell
+                self._process.stdin.close()
 
     def check(self) -> None:
         """Raises WorkerEnded."""
@@ -68,7 +78,8 @@ class Worker:
 
 @contextlib.contextmanager
 def worker(settings: Settings) -> Iterator[Worker]:
-    """A worker with these settings, its log in a file. It ends with the block, and with this process whatever happens to it.
+    """A worker with these settings, its log in a file; it waits for `Worker.begin`. It ends with the block, and with this process
+    whatever happens to it.
 
     What a user set in PORTRAIT_* beyond `settings` counts for it as well.
     """
@@ -76,11 +87,11 @@ def worker(settings: Settings) -> Iterator[Worker]:
         log = Path(scratch, "worker.log")
         with log.open("wb") as lines:
             process = subprocess.Popen(
-                [sys.executable, "-m", "cli.main", "worker"],
-                stdin=subprocess.DEVNULL,
+                [sys.executable, "-c", _PROGRAM, "worker"],
+                stdin=subprocess.PIPE,
                 stdout=lines,
                 stderr=subprocess.STDOUT,
-                cwd=Path(cli.__file__).parent.parent,  # -m looks there first: these sources, and no other `cli`
+                cwd=Path(cli.__file__).parent.parent,  # it looks there first: these sources, and no other `cli`
                 env=environment(settings, os.environ),
                 start_new_session=True,  # Ctrl-C is for us alone
                 preexec_fn=_die_with_parent(),
@@ -114,6 +125,8 @@ def read_figures(text: str) -> Figures:
                     found = found._replace(actions=int(value))
                 case "portrait_lag_records", {"topic": topic} if topic in _TOPICS:
                     found = found._replace(lag=found.lag + int(value))
+                case "portrait_ticks_total", _:
+                    found = found._replace(ticks=int(value))
                 case "portrait_model_lessons", _:
                     found = found._replace(lessons=int(value))
                 case "portrait_model_log_loss", _:

@@ -21,7 +21,7 @@ from schemas.outputs import Action
 
 MOVES_KEPT = ACTIONS_KEPT = 50
 RATE_OVER_S = 5.0
-STAGES_COLUMNS = 38
+STAGES_COLUMNS, MOVES_COLUMNS = 38, 54  # at the most, frames included
 BAR_COLUMNS = 14
 FRAME_ROWS = 2  # a panel's
 QUIET = "bright_black"
@@ -90,7 +90,7 @@ def render(board: Board, width: int, height: int) -> RenderableType:
         Layout(_panel("stages", _stages(board)), size=left), Layout(_panel("most likely to leave", _riskiest(board, upper)))
     )
     rows = lower - FRAME_ROWS
-    half = max(left, min(58, width // 2))
+    half = max(left, min(MOVES_COLUMNS, width // 2))
     layout["lower"].split_row(
         Layout(_panel("moving", _moves(board, rows)), size=half), Layout(_panel("retention actions", _actions(board, rows)))
     )

@@ -16,6 +16,8 @@ from streams.settings import Settings
 
 #: Who has left can't be lost any more, and who has bought nothing is nobody's loss.
 GONE = "churned"
+BAR_COLUMNS = 8
+ID_COLUMNS_MAX = 24
 
 
 def command(
@@ -71,16 +73,17 @@ async def riskiest(profiles: AsyncProfileReader, n: int, stages: Sequence[str] |
 
 def table(found: Sequence[Profile], lang: LangChoice, *, header: bool = True) -> Table:
     """A row each: id, risk, stage, strongest reason."""
-    grid = Table(box=None, pad_edge=False, expand=False, show_header=header, header_style="bright_black")
-    grid.add_column("customer", no_wrap=True)
-    grid.add_column("risk", no_wrap=True)
-    grid.add_column("", justify="right", no_wrap=True)
-    grid.add_column("stage", no_wrap=True)
+    grid = Table(box=None, pad_edge=False, expand=True, show_header=header, header_style="bright_black")
+    longest = max((len(profile.id) for profile in found), default=0)
+    for title, least in (("customer", min(longest, ID_COLUMNS_MAX)), ("risk", BAR_COLUMNS), ("", 4), ("stage", 9)):
+        grid.add_column(title, no_wrap=True, min_width=least)
     grid.add_column("why", no_wrap=True, overflow="ellipsis", ratio=1)
     for profile in found:
         why = say(top_reason(profile.dims), lang, language_of(profile.dims))
         risk = profile.churn_risk
-        grid.add_row(Text(plain(profile.id)), risk_bar(risk, 8), risk_text(risk), stage_text(profile.stage), Text(plain(why)))
+        grid.add_row(
+            Text(plain(profile.id)), risk_bar(risk, BAR_COLUMNS), risk_text(risk), stage_text(profile.stage), Text(plain(why))
+        )
     return grid
 
 

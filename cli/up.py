@@ -6,12 +6,10 @@ import asyncio
 import os
 import shlex
 import shutil
-import signal
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -23,15 +21,16 @@ from rich.live import Live
 from rich.text import Text
 
 from cli import embedded, output
-from cli.child import Worker, WorkerEnded, worker
+from cli.child import Figures, Worker, WorkerEnded, worker
 from cli.outlet import outlet, progress, to_kafka
 from cli.population import Population
 from cli.present import LangChoice, language_of, save_picture
 from cli.screen import ACTIONS_KEPT, Board, action_line, move_line, render
 from cli.simulate import feed, now_ms, population_of
+from cli.tasks import Stop, asked_to_stop, end
 from cli.top import GONE, STAGES, reader, riskiest
 from cli.watch import Follower
-from profile_store.reader import AsyncProfileReader
+from profile_store.reader import AsyncProfileReader, Profile
 from schemas.outputs import ActionEvent
 from schemas.registry import ACTIONS
 from streams import kafka
@@ -42,6 +41,7 @@ HISTORY_DAYS = 400
 #: The embedded broker lets a member that joins wait for half of it; shorter, a busy machine would lose its worker.
 SESSION_TIMEOUT_S = 6.0
 LOOK_S = 0.05
+SETTLE_S, SETTLE_S_MAX = 1.2, 8.0  # longer than a worker's sweep interval
 MEASURE_S = 0.5
 DRAW_S = 0.25
 LINE_S = 2.0
@@ -159,30 +159,33 @@ def _called() -> str:
 async def _up(settings: Settings, options: Options, lines: Sequence[str]) -> Summary:
     """Load, show until the end, sum up. Raises WorkerEnded, KafkaProblem, StoreError, SystemExit."""
     population = population_of(customers=options.customers, days=HISTORY_DAYS, seed=options.seed, end_ms=now_ms())
-    tell: Tell = output.err.print if options.plain else lambda text: None
-    with _interrupts() as interrupted:
-        try:
-            tell(Text(f"broker {settings.kafka}   store {settings.redis}"))
-            history = await _publish_history(settings, population)
-            tell(Text(f"{history:,} events of {HISTORY_DAYS} days published; starting the worker"))
-            with worker(settings) as child:
-                async with reader(settings) as profiles:
-                    first_s = await _first_profile(child, profiles)
-                    tell(Text(f"first profile after {first_s:.1f} s; folding the rest"))
-                    await _fold(child, history)
-                    board = Board(options.lang, lines, f"broker {settings.kafka}   store {settings.redis}   {child.metrics_url}")
-                    if options.json:
-                        output.write_json(_ready(settings, child, first_s))
-                    with suppress(asyncio.CancelledError):  # the usual way to end it
-                        await _live(settings, options, child, profiles, population, board, tell)
-                    figures = await child.figures() or board.figures
-                    summary = Summary(figures.folded, await profiles.count(), figures.actions, round(first_s, 2))
-        except asyncio.CancelledError:
-            raise SystemExit(128 + interrupted()) from None
+    tell: Tell = partial(output.err.print, soft_wrap=True) if options.plain else lambda text: None
+    where = f"broker {settings.kafka}   store {settings.redis}"
+    tell(Text(where))
+    with asked_to_stop() as stop, worker(settings) as child:
+        async with reader(settings) as profiles:
+            first_s = await stop.unless(_load(settings, population, child, profiles, tell))
+            if options.json:
+                output.write_json(_ready(settings, child, first_s))
+            board = Board(options.lang, lines, f"{where}   {child.metrics_url}")
+            await _live(settings, options, child, profiles, population, board, tell, stop)
+            figures = await child.figures() or board.figures
+            summary = Summary(figures.folded, await profiles.count(), figures.actions, round(first_s, 2))
     if options.screenshot is not None:
         picture = render(board, PICTURE_COLUMNS, PICTURE_ROWS)
         save_picture(picture, options.screenshot, "portrait up", PICTURE_COLUMNS, PICTURE_ROWS)
     return summary
+
+
+async def _load(settings: Settings, population: Population, child: Worker, profiles: AsyncProfileReader, tell: Tell) -> float:
+    """Until the history is folded. Returns when the first profile could be read, in seconds from the start of this process."""
+    history = await _publish_history(settings, population)
+    tell(Text(f"{history:,} events of {HISTORY_DAYS} days published; starting the worker"))
+    child.begin()  # not before: what it finds in the log is then a history, and folded as it happened
+    first_s = await _first_profile(child, profiles)
+    tell(Text(f"first profile after {first_s:.1f} s; folding the rest"))
+    await _fold(child, history)
+    return first_s
 
 
 def _ready(settings: Settings, child: Worker, first_s: float) -> dict[str, object]:
@@ -192,27 +195,6 @@ def _ready(settings: Settings, child: Worker, first_s: float) -> dict[str, objec
         "metrics": child.metrics_url,
         "seconds_to_first_profile": round(first_s, 2),
     }
-
-
-@contextmanager
-def _interrupts() -> Iterator[Callable[[], int]]:
-    """Within it SIGINT and SIGTERM cancel the current task. Yields a function that tells which one came last."""
-    loop, task, last = asyncio.get_running_loop(), asyncio.current_task(), [signal.SIGINT]
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def cancel(number: signal.Signals) -> None:
-        last[0] = number
-        if task is not None:
-            task.cancel()
-
-    for number in before:
-        loop.add_signal_handler(number, cancel, number)
-    try:
-        yield lambda: last[0]
-    finally:
-        for number, handler in before.items():
-            loop.remove_signal_handler(number)
-            signal.signal(number, handler)
 
 
 async def _publish_history(settings: Settings, population: Population) -> int:
@@ -234,13 +216,21 @@ async def _first_profile(child: Worker, profiles: AsyncProfileReader) -> float:
 
 
 async def _fold(child: Worker, history: int) -> None:
-    """Wait until the worker has folded the history."""
+    """Wait until the worker has folded the history, and the silent customers have come from their last event to the present."""
+    folded_s = None
     with output.progress() as bars:
         task = bars.add_task("events folded", total=history)
-        while (figures := await child.figures()) is None or figures.folded < history:
-            if figures is not None:
-                bars.update(task, completed=figures.folded)
-            await asyncio.sleep(LOOK_S)
+        before, figures = Figures(), Figures()
+        while folded_s is None or (time.monotonic() - folded_s < SETTLE_S_MAX and not _settled(before, figures)):
+            await asyncio.sleep(LOOK_S if folded_s is None else SETTLE_S)
+            before, figures = figures, await child.figures() or figures
+            bars.update(task, completed=figures.folded)
+            if folded_s is None and figures.folded >= history:
+                folded_s = time.monotonic()
+
+
+def _settled(before: Figures, now: Figures) -> bool:
+    return now.lag == 0 and now.ticks > 0 and now.ticks == before.ticks
 
 
 def _age_s() -> float:
@@ -260,12 +250,14 @@ async def _live(
     population: Population,
     board: Board,
     tell: Tell,
+    stop: Stop,
 ) -> None:
-    """Live events, and the board that follows them, for the time that was asked for."""
+    """Live events, and the board that follows them, for the time that was asked for, or until asked to stop."""
     follower = Follower(profiles)
     follower.knows(await _everybody(profiles))
     async with kafka.publisher(settings.kafka) as publisher:
         works: list[Awaitable[object]] = [
+            stop.wait(),
             feed(to_kafka(publisher), population, live_rate=options.rate),
             _measure(child, profiles, board),
             _follow_moves(follower, board, tell),
@@ -276,14 +268,12 @@ async def _live(
         try:
             done, _ = await asyncio.wait(tasks, timeout=options.seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(tasks)
     for task in done:
         task.result()
 
 
-async def _everybody(profiles: AsyncProfileReader) -> list:
+async def _everybody(profiles: AsyncProfileReader) -> list[Profile]:
     ids = [customer_id for stage in STAGES for customer_id in await profiles.by_stage(stage, KNOWN_AT_START)]
     return [profile for profile in await profiles.get_many(ids[:KNOWN_AT_START]) if profile is not None]
 

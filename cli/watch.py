@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-from contextlib import suppress
 from itertools import islice
 from typing import Annotated, NamedTuple
 
@@ -14,6 +13,7 @@ from rich.text import Text
 
 from cli import output
 from cli.present import clock, move_text, percent, plain
+from cli.tasks import end
 from cli.top import reader
 from profile_store.contract import StoreUnavailable
 from profile_store.reader import RESYNC, AsyncProfileReader, Profile
@@ -77,9 +77,7 @@ class Follower:
                         yield move
             listening.result()
         finally:
-            listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await listening
+            await end([listening])
 
     async def _listen(self) -> None:
         async for change in self._profiles.changes():
