@@ -1,13 +1,12 @@
-"""Where a worker's CPU time goes, by layer: each thread's stack is looked at often, and weighted by the CPU that it used since.
+"""Where a worker's CPU time goes, by layer: the main thread's stack, looked at whenever the process has used so much CPU.
 
-Weighting by the thread's own CPU clock leaves out what merely waits. Like every sampler within the process it sees a thread
-only where it may be interrupted, so a long call into C counts for the line that made it.
+Each look weighs what the main thread has used since the last one. A signal asks for it, not a thread: a thread gets its turn most
+often where the code lets go of the interpreter's lock, and would see too much of that. The other threads are the consumer's.
 """
 
 from __future__ import annotations
 
-import sys
-import threading
+import signal
 import time
 from collections import defaultdict
 from types import FrameType
@@ -33,50 +32,44 @@ LAYERS: tuple[tuple[str, frozenset[str], str], ...] = (
     ("streams/loop.py", frozenset(), "loop"),
     ("streams/transport.py", frozenset({"fetch_here"}), "fetch"),
     ("aiokafka/", frozenset(), "fetch"),
-    ("/mode/threads.py", frozenset(), "fetch"),  # the thread of aiokafka's consumer
     ("streams/transport.py", frozenset(), "faust"),
     ("/faust/", frozenset(), "faust"),
     ("/mode/", frozenset(), "faust"),
     ("asyncio/runners.py", frozenset(), "event loop"),
 )
+FETCH = "fetch"
 TICKS = "of it for ticks"
 
 
-class Sampler(threading.Thread):
-    """Starts at `start`; `shares` may be asked at any time."""
+class Sampler:
+    """Begins at `start`, in the main thread; `shares` may be asked at any time."""
 
     def __init__(self) -> None:
-        super().__init__(daemon=True, name="sampler")
         self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._main_s = self._process_s = self._last_s = 0.0
 
-    def run(self) -> None:
-        before: dict[int, float] = {}
-        while True:
-            time.sleep(INTERVAL_S)
-            frames = sys._current_frames()
-            for ident, frame in frames.items():
-                if ident == self.ident:
-                    continue
-                try:
-                    used_s = time.clock_gettime(time.pthread_getcpuclockid(ident))
-                except OSError:  # it has ended meanwhile
-                    continue
-                spent_s = used_s - before.get(ident, used_s)
-                before[ident] = used_s
-                if spent_s > 0:
-                    self._count(frame, spent_s)
-            del frames
+    def start(self) -> None:
+        self._main_s = self._last_s = time.thread_time()
+        self._process_s = time.process_time()
+        signal.signal(signal.SIGPROF, self._look)
+        signal.setitimer(signal.ITIMER_PROF, INTERVAL_S, INTERVAL_S)
 
-    def _count(self, frame: FrameType, spent_s: float) -> None:
+    def _look(self, _: int, frame: FrameType | None) -> None:
+        spent_s = time.thread_time() - self._last_s
         layer, ticks = layer_of(frame)
         self._seconds[layer] += spent_s
         if ticks:
             self._seconds[TICKS] += spent_s
+        self._last_s = time.thread_time()  # the looking itself counts for nobody
 
     def shares(self) -> dict[str, float]:
-        """Shares of the CPU time seen, greatest first. Ticks are counted again, beside the layers."""
-        total = sum(seconds for layer, seconds in self._seconds.items() if layer != TICKS) or 1.0
-        return {layer: round(seconds / total, 4) for layer, seconds in sorted(self._seconds.items(), key=lambda item: -item[1])}
+        """Shares of the CPU time, greatest first. Ticks are counted again, beside the layers."""
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        main_s = time.thread_time() - self._main_s
+        seconds = dict(self._seconds)
+        seconds[FETCH] = seconds.get(FETCH, 0.0) + time.process_time() - self._process_s - main_s
+        total = sum(spent for layer, spent in seconds.items() if layer != TICKS) or 1.0
+        return {layer: round(spent / total, 4) for layer, spent in sorted(seconds.items(), key=lambda item: -item[1])}
 
 
 def layer_of(frame: FrameType | None) -> tuple[str, bool]:
