@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 
 from aiokafka.admin import AIOKafkaAdminClient
 
@@ -16,15 +17,27 @@ from streams.log import BatchHandler
 from streams.producer import Publisher
 from streams.seldom import calm
 from streams.settings import Settings
-from streams.transport import SCHEME, App, check_assumptions
+from streams.transport import SCHEME, App
+from streams.versions import missing_compiled
 
+TRIED_VERSIONS = {"faust-streaming": "0.15.3", "mode-streaming": "0.7.1", "aiokafka": "0.14.0"}
 COMMIT_INTERVAL_S = 1.0
+METADATA_MS = 15_000  # how late new partitions are noticed
 STOP_TIMEOUT_S = 20.0
 RETRY_S = 1.0
 FOREVER_S = 2**31 // 1000  # aiokafka counts it in milliseconds, in 32 bits
 EXIT_CRASHED = 1
 
 log = logging.getLogger(__name__)
+
+
+def check_assumptions() -> None:
+    """Raises RuntimeError for versions whose internals nobody has looked at; warns when their compiled parts are missing."""
+    for package, tried in TRIED_VERSIONS.items():
+        if (found := version(package)) != tried:
+            raise RuntimeError(f"{package} {found} is installed, but only {tried} was tried: pip install '{package}=={tried}'")
+    for module in missing_compiled():
+        log.warning("%s is missing: much slower. Install the wheels, not the source, of faust-streaming and aiokafka", module)
 
 
 def make_app(settings: Settings, handlers: Sequence[tuple[FaustLog, BatchHandler]]) -> App:
@@ -43,6 +56,7 @@ def make_app(settings: Settings, handlers: Sequence[tuple[FaustLog, BatchHandler
         broker_rebalance_timeout=max(30.0, settings.session_timeout_s),
         broker_max_poll_interval=FOREVER_S,  # waiting for the store must not cost the membership
         broker_commit_interval=COMMIT_INTERVAL_S,
+        consumer_metadata_max_age_ms=METADATA_MS,
         # An offset that the log no longer has must not be replaced silently: the handler decides, at a new seek.
         consumer_auto_offset_reset="none",
         key_serializer="raw",

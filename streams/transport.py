@@ -14,7 +14,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Collection, Coroutine, Mapping, Sequence
-from importlib.metadata import version
 from typing import Any, NamedTuple, TypeVar, cast
 
 import faust
@@ -29,20 +28,20 @@ from faust.transport.conductor import Conductor
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP as FaustTP
 from faust.types import ConsumerMessage
+from mode import Service
 from mode.threads import WorkerThread
 
 from streams.feed import Feed, or_leave
 from streams.log import TP, Batch, Record
-from streams.versions import missing_compiled
 
 SCHEME = "portrait"
-TRIED_VERSIONS = {"faust-streaming": "0.15.3", "mode-streaming": "0.7.1", "aiokafka": "0.14.0"}
 # A partition that is handed over while a fetch is in flight waits for that fetch to return before its own next fetch:
 # Faust's fixed 1500 ms would stall a hot partition beside idle ones. The broker answers at the first byte all the same.
 FETCH_WAIT_MS = 100
-PACE_S = 0.002
+PACE_S = 0.002  # between polls while the handler works: their records only join the batch that waits
 POLL_S = 0.25  # how late a rewind or a revocation is noticed while nothing arrives
 RETRY_S = 1.0
+WATCH_S = 1.0
 COMMIT_TIMEOUT_S = 5.0
 SETTLE_S = 8.0  # what a batch under way gets at the end; Docker kills after 10
 
@@ -126,7 +125,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         fetcher = consumer._fetcher
         if consumer._closed or fetcher._closed:
             raise ConsumerStoppedError()
-        self._check_coordinator(consumer)
         wanted = {KafkaTP(*tp) for tp in partitions}
         ready = [tp for tp in fetcher._records if tp in wanted]
         if len(ready) < 2:
@@ -139,19 +137,21 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         ends = {tp: end for tp in present if (end := consumer.highwater(tp)) is not None}
         return Poll(records, ends, min((consumer.last_poll_timestamp(tp) or 0 for tp in present), default=0))
 
-    def _check_coordinator(self, consumer: AIOKafkaConsumer) -> None:
-        """aiokafka's coordinator waits for ever until somebody takes its error, and Faust never does."""
+    async def check_here(self) -> None:
+        """What a poll of aiokafka's own would look after, and Faust's does not. Raises RuntimeError when there is no way on."""
+        consumer = self._ensure_consumer()
         coordinator = consumer._coordinator
-        fetching = consumer._fetcher._fetch_task
-        if fetching.done():
-            raise RuntimeError("aiokafka's fetcher has ended") from (None if fetching.cancelled() else fetching.exception())
-        if coordinator._coordination_task.done():
-            raise RuntimeError("aiokafka's coordinator has ended")
+        if consumer._closed or coordinator is None:
+            return
+        if consumer._fetcher._fetch_task.done() or coordinator._coordination_task.done():
+            raise RuntimeError("aiokafka's fetcher or coordinator has ended")
+        if not all(consumer.partitions_for_topic(topic) for topic in consumer.subscription()):
+            consumer._client.force_metadata_update()  # just restarted, a broker may know no topic, and nobody is assigned any
         try:
             coordinator.check_errors()
-        except KafkaError:
+        except KafkaError as error:
+            log.error("the consumer group has trouble (%s): joining it again", type(error).__name__)
             coordinator.request_rejoin()  # its heartbeats may have ended with the error
-            raise
 
     async def survey_here(self, topics: Collection[str], partitions: Collection[TP]) -> Survey:
         consumer = self._ensure_consumer()
@@ -258,6 +258,13 @@ class Consumer(driver.Consumer):
         except TimeoutError:
             log.warning("a batch is still under way after %.0f s: it will be done again", timeout_s)
         await self.commit_and_end_transactions()
+
+    @Service.task
+    async def _watch_coordinator(self) -> None:
+        """aiokafka's coordinator waits until somebody takes its error. All the time, for during a rebalance nothing is polled."""
+        while not self.should_stop:
+            await self._thread.call(self._thread.check_here())
+            await self.sleep(WATCH_S)
 
     # Batches.
 
@@ -386,12 +393,3 @@ class Transport(driver.Transport):
 
 
 drivers.TRANSPORTS.aliases[SCHEME] = f"{__name__}:{Transport.__name__}"
-
-
-def check_assumptions() -> None:
-    """Raises RuntimeError for versions whose internals nobody has looked at; warns when the compiled part of Faust is missing."""
-    for package, tried in TRIED_VERSIONS.items():
-        if (found := version(package)) != tried:
-            raise RuntimeError(f"{package} {found} is installed, but only {tried} was tried: pip install '{package}=={tried}'")
-    for module in missing_compiled():
-        log.warning("%s is missing: much slower. Install the wheels, not the source, of faust-streaming and aiokafka", module)

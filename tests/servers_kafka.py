@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -19,6 +20,8 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 import pytest
+
+from cli import embedded
 
 VERSION = "4.1.1"
 HOST = "127.0.0.1"
@@ -49,7 +52,7 @@ class Broker(Protocol):
     def kill9(self) -> None: ...
 
     def restart(self) -> None:
-        """With its data, at the same address. Returns when it answers."""
+        """With its data, at the same address. Returns when it answers. From the main thread: the child ends with its thread."""
 
 
 @contextlib.contextmanager
@@ -74,9 +77,12 @@ def kafka_server(request: pytest.FixtureRequest) -> Iterator[Broker]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """Below the range that the kernel gives to outgoing connections: while a broker is down, nobody may take its port."""
+    while True:
+        port = random.randrange(15_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
 
 
 def _wait_until_open(bootstrap: str, alive=lambda: True) -> None:
@@ -132,18 +138,21 @@ class NativeKafka:
         self._config.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         cluster = str(uuid.uuid4())
         self._run("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._config)).wait()
-        self._process = self._serve()
+        self._process = self._run("kafka.Kafka", str(self._config))
 
     def _run(self, *arguments: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as output:
             return subprocess.Popen(
-                [*self._java, *arguments], stdout=output, stderr=output, cwd=self._directory, start_new_session=True
+                [*self._java, *arguments],
+                stdout=output,
+                stderr=output,
+                cwd=self._directory,
+                start_new_session=True,
+                preexec_fn=embedded._die_with_parent(),
             )
 
-    def _serve(self) -> subprocess.Popen[bytes]:
-        process = self._run("kafka.Kafka", str(self._config))
-        _wait_until_open(self.bootstrap, lambda: process.poll() is None)
-        return process
+    def wait(self) -> None:
+        _wait_until_open(self.bootstrap, lambda: self._process.poll() is None)
 
     def stop(self) -> None:
         self._process.terminate()
@@ -159,7 +168,8 @@ class NativeKafka:
     def restart(self) -> None:
         if self._process.poll() is None:
             self.stop()
-        self._process = self._serve()
+        self._process = self._run("kafka.Kafka", str(self._config))
+        self.wait()
 
 
 @contextlib.contextmanager
@@ -167,6 +177,7 @@ def _native(jars: Path) -> Iterator[Broker]:
     with tempfile.TemporaryDirectory(prefix="portrait-kafka-", ignore_cleanup_errors=True) as directory:
         broker = NativeKafka(jars, Path(directory))
         try:
+            broker.wait()
             yield broker
         finally:
             broker.kill9()
@@ -253,7 +264,5 @@ class EmbeddedKafka:
 
 @contextlib.contextmanager
 def _embedded() -> Iterator[Broker]:
-    from cli.embedded import broker
-
-    with broker() as server:
+    with embedded.broker() as server:
         yield EmbeddedKafka(server.address, server.pid)

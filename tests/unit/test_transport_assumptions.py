@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection
+from types import SimpleNamespace
+from typing import Any, cast
 
 import aiokafka
 import pytest
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import fetcher as kafka_fetcher
 from aiokafka.consumer import group_coordinator
+from aiokafka.errors import KafkaError, UnknownError
 from faust.app import base as faust_app
 from faust.tables.recovery import Recovery
 from faust.transport import consumer as faust_consumer
@@ -20,6 +23,7 @@ from faust.types import TP as FaustTP
 from faust.types import ConsumerMessage
 from mode.threads import ServiceThread
 
+from streams import app as app_module
 from streams import transport
 from streams.app import make_app
 from streams.faust_log import FaustLog
@@ -40,6 +44,7 @@ OVERRIDDEN = [
     (transport.Consumer, driver.Consumer, "on_partitions_assigned"),
     (transport.ConsumerThread, driver.AIOKafkaConsumerThread, "_create_worker_consumer"),
     (transport.ConsumerThread, driver.AIOKafkaConsumerThread, "_commit"),
+    (transport.ConsumerThread, driver.AIOKafkaConsumerThread, "on_thread_stop"),
     (transport.App, faust_app.App, "_create_directories"),
     (transport.App, faust_app.App, "stop"),
 ]
@@ -68,6 +73,7 @@ CALLS: list[tuple[Any, set[str]]] = [
     (aiokafka.AIOKafkaConsumer.start, {"_fetch_max_wait_ms", "_partition_assignment_strategy"}),
     (group_coordinator.GroupCoordinator.check_errors, {"_pending_exception", "_error_consumed_fut"}),
     (ServiceThread._start_thread, {"_close_thread_loop_on_stop"}),
+    (ServiceThread.stop, {"_thread"}),
 ]
 
 
@@ -85,7 +91,7 @@ def _names(code: Any) -> set[str]:
 #: Attributes of aiokafka's objects that are read, and where they are set.
 ATTRIBUTES: list[tuple[Callable[..., Any], set[str]]] = [
     (kafka_fetcher.Fetcher.__init__, {"_records", "_fetch_task", "_closed"}),
-    (aiokafka.AIOKafkaConsumer.__init__, {"_fetcher", "_coordinator", "_closed"}),
+    (aiokafka.AIOKafkaConsumer.__init__, {"_fetcher", "_coordinator", "_closed", "_client"}),
     (group_coordinator.GroupCoordinator.__init__, {"_coordination_task"}),
 ]
 
@@ -101,17 +107,72 @@ def test_aiokafka_still_has_the_methods() -> None:
     ]  # fmt: skip
     for name in ("check_errors", "request_rejoin", "fetch_committed_offsets"):
         assert callable(getattr(group_coordinator.GroupCoordinator, name))
+    for name in ("highwater", "last_poll_timestamp", "partitions_for_topic", "subscription", "beginning_offsets", "end_offsets"):
+        assert callable(getattr(aiokafka.AIOKafkaConsumer, name))
+    assert callable(AIOKafkaClient.force_metadata_update)
+
+
+def test_the_watch_is_a_task_that_faust_starts() -> None:
+    assert "_watch_coordinator" in {task.fun.__name__ for task in in_app(lambda app: list(app.consumer._get_tasks()))}
+
+
+class Troubled:
+    """A consumer as `check_here` sees it."""
+
+    _closed = False
+
+    def __init__(self, partitions: Collection[int] | None = (0,), error: KafkaError | None = None, ended: bool = False) -> None:
+        self.did: list[str] = []
+        self._partitions, self._error = partitions, error
+        self._fetcher = SimpleNamespace(_fetch_task=SimpleNamespace(done=lambda: ended))
+        self._client = SimpleNamespace(force_metadata_update=lambda: self.did.append("metadata"))
+        self._coordinator = SimpleNamespace(
+            _coordination_task=SimpleNamespace(done=lambda: False),
+            check_errors=self.check_errors,
+            request_rejoin=lambda: self.did.append("rejoin"),
+        )
+
+    def subscription(self) -> set[str]:
+        return {"clicks"}
+
+    def partitions_for_topic(self, topic: str) -> Collection[int] | None:
+        return self._partitions
+
+    def check_errors(self) -> None:
+        if self._error:
+            raise self._error
+
+
+@pytest.mark.parametrize(
+    ("consumer", "does"),
+    [
+        (Troubled(), []),
+        (Troubled(partitions=None), ["metadata"]),
+        (Troubled(error=UnknownError()), ["rejoin"]),
+    ],
+    ids=["all is well", "a broker without topics", "an error nobody took"],
+)
+def test_what_aiokafka_leaves_to_its_own_poll_is_looked_after(consumer: Troubled, does: list[str]) -> None:
+    thread = SimpleNamespace(_ensure_consumer=lambda: consumer)
+    asyncio.run(transport.ConsumerThread.check_here(cast(Any, thread)))
+    assert consumer.did == does
+
+
+def test_a_consumer_whose_tasks_have_ended_is_given_up() -> None:
+    thread = SimpleNamespace(_ensure_consumer=lambda: Troubled(ended=True))
+    with pytest.raises(RuntimeError, match="has ended"):
+        asyncio.run(transport.ConsumerThread.check_here(cast(Any, thread)))
 
 
 def test_the_versions_are_those_that_were_tried_and_compiled() -> None:
-    transport.check_assumptions()
+    app_module.check_assumptions()
     assert missing_compiled() == []
 
 
 def test_other_versions_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(transport.TRIED_VERSIONS, "aiokafka", "0.0.1")
+    monkeypatch.setitem(app_module.TRIED_VERSIONS, "aiokafka", "0.0.1")
     with pytest.raises(RuntimeError, match=r"pip install 'aiokafka==0\.0\.1'"):
-        transport.check_assumptions()
+        app_module.check_assumptions()
 
 
 class Handler:

@@ -224,6 +224,18 @@ def test_a_rewind_within_a_batch_seeks_again_and_loses_nothing() -> None:
     run(scenario)
 
 
+def test_a_seek_commits_first_so_that_fewer_effects_are_published_twice() -> None:
+    async def scenario() -> None:
+        async with Rig({A: 3, C: 0}) as rig:
+            await rig.until(lambda: len(rig.events.seen) == 3)
+            assert rig.thread.committed == {}
+            await rig.events.log.rewind()
+            await rig.until(lambda: rig.events.starts == 2)
+            assert rig.thread.committed == {A: 3} and len(rig.events.seen) == 3
+
+    run(scenario)
+
+
 def test_batches_of_an_older_epoch_are_dropped() -> None:
     async def scenario() -> None:
         gate = asyncio.Event()
