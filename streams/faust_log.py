@@ -14,6 +14,8 @@ from streams.health import Health
 from streams.log import TP, Outgoing
 from streams.producer import Publisher
 
+NOTHING: Mapping[TP, int] = {}
+
 
 def now_ms() -> int:
     return int(time.time() * 1000)
@@ -33,6 +35,7 @@ class FaustLog:
         self._epoch = 0
         self._ends: dict[TP, int] = {}
         self._partitions: tuple[TP, ...] = ()
+        self._had_effects: Mapping[TP, int] = {}
         self._confirmed: dict[TP, int] = {}
         self._committed: dict[TP, int] | None = None  # None: not known, so nothing may be committed
 
@@ -47,6 +50,9 @@ class FaustLog:
 
     def partitions(self) -> Sequence[TP]:
         return self._partitions
+
+    def had_effects(self) -> Mapping[TP, int]:
+        return self._had_effects
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         await self._publisher.publish(messages)
@@ -71,9 +77,9 @@ class FaustLog:
         self.health.assigned, self.health.ends, self.health.confirmed = self.assigned, {}, {}
         self.begin_epoch()
 
-    def surveyed(self, every: Iterable[TP]) -> None:
-        """``every`` partition of the topics exists, whoever has it."""
-        self._partitions = tuple(every)
+    def surveyed(self, every: Iterable[TP], had_effects: Mapping[TP, int] = NOTHING) -> None:
+        """``every`` partition of the topics exists, whoever has it; ``had_effects`` as in `Log`."""
+        self._partitions, self._had_effects = tuple(every), had_effects
 
     def sought(self, epoch: int, committed: Mapping[TP, int | None], ends: Mapping[TP, int], starts: Mapping[TP, int]) -> None:
         """The consumer now stands at ``starts``. Of no consequence if the epoch is over already."""

@@ -51,6 +51,12 @@ class Log(Protocol):
     def partitions(self) -> Sequence[TP]:
         """All partitions of all event topics, whoever owns them."""
 
+    def had_effects(self) -> Mapping[TP, int]:
+        """Before these next offsets everything has had its effects, as Kafka knew it at the last seek.
+
+        Of all partitions of event topics, whoever owns them; those of which Kafka knows nothing are left out.
+        """
+
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Returns when the broker has acknowledged them all; waits while it is away."""
 

@@ -21,7 +21,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NoReturn, TypeVar
-from zlib import crc32
 
 import structlog
 
@@ -35,7 +34,7 @@ from streams.log import TP, Batch, Log, Outgoing, Record, Unpublishable
 from streams.metrics import Metrics
 from streams.profiles import Profiles
 from streams.settings import Settings
-from streams.start import ActionCap, LogLost, start_of
+from streams.start import ActionCap, LogLost, partition_of, start_of
 
 T = TypeVar("T")
 
@@ -81,7 +80,8 @@ class Loop:
         )
         self._gate = Gate(settings.clock, wall_ms)
         self._next: dict[TP, int] = {}  # the next offset of each assigned partition
-        self._loud_from: dict[TP, int] = {}  # below this offset, effects were published before
+        self._loud_from: Mapping[TP, int] = {}  # below this offset, effects were published before; of all partitions
+        self._known: dict[TP, int] = {}  # the next offset of every partition, as the store knows it
         self._turn = asyncio.Lock()
 
     @property
@@ -104,9 +104,10 @@ class Loop:
                 except LogLost as error:
                     self._die(str(error))
             self._next = dict(starts)
-            self._loud_from = {tp: committed[tp] or 0 for tp in starts}
+            self._loud_from = dict(self._log.had_effects())
             self._gate.assigned(starts, positions)
-            log.info("assigned", partitions=len(starts), quiet=sum(starts[tp] < self._loud_from[tp] for tp in starts))
+            self._learn(positions)
+            log.info("assigned", partitions=len(starts), quiet=sum(at < self._loud_from.get(tp, 0) for tp, at in starts.items()))
             return starts
 
     async def _begin(self) -> dict[TP, Position]:
@@ -142,6 +143,8 @@ class Loop:
                 tp: Position(offset, self._gate.clear_ms(tp, at_end[tp], intake.reached_ms[tp])) for tp, offset in offsets.items()
             }
             clock_ms = self._clock_ms(offsets, intake.reached_ms)
+            if not loud:  # what silence brought since then may not have had its effects: that is left to the ticks
+                clock_ms = min(clock_ms, max(intake.reached_ms.values()))
             if intake.dead:
                 await self._publish_dead(intake.dead)
             await self._profiles.apply(intake.arrivals, clock_ms, positions, loud)
@@ -180,22 +183,31 @@ class Loop:
             self._gate.reached(tp, 0, at_end)
             positions[tp] = Position(offset, self._gate.clear_ms(tp, at_end))
         await self._profiles.clean(positions)
-        self._gate.learn(await self._store.positions())
+        self._learn(await self._store.positions())
         self._metrics.gate(self._gate.lag_ms(self._clock_ms(self._next, NOTHING)))
+
+    def _learn(self, positions: Mapping[TP, Position]) -> None:
+        self._known = {tp: position.next_offset for tp, position in positions.items()}
+        self._gate.learn(positions)
+
+    def _again(self) -> bool:
+        """Is some partition, whoever has it, not where it had its effects before? Then so had what silence brings until there."""
+        at = {**self._known, **self._next}
+        return any(at.get(tp, 0) < offset for tp, offset in self._loud_from.items())
 
     async def _ticks(self, more: list[bool]) -> None:
         """Settle up to TICKS_AT_ONCE customers. Appends whether there may be more."""
         until_ms = self._clock_ms(self._next, NOTHING) - TICK_MARGIN_MS
         due = await self._store.due(until_ms, TICKS_AT_ONCE)
         mine = {customer_id: () for customer_id, _ in due if self._sweeps(customer_id)}
-        written = await self._profiles.apply(mine, until_ms, {}, True) if mine else 0
+        written = await self._profiles.apply(mine, until_ms, {}, not self._again()) if mine else 0
         self._metrics.ticks.inc(written)
         more[:] = [written > 0 and len(due) >= TICKS_AT_ONCE]
 
     def _sweeps(self, customer_id: str) -> bool:
-        """Exactly one worker ticks a customer: the owner of the partition of TICK_TOPIC that the id hashes to."""
+        """Exactly one worker ticks a customer: the owner of their partition of TICK_TOPIC, who most likely has them in memory."""
         partitions = sum(1 for topic, _ in self._log.partitions() if topic == TICK_TOPIC)
-        return partitions > 0 and (TICK_TOPIC, crc32(customer_id.encode()) % partitions) in self._next
+        return partitions > 0 and (TICK_TOPIC, partition_of(customer_id, partitions)) in self._next
 
     # -- time and trouble -----------------------------------------------------------------------------------------------------
 

@@ -64,6 +64,7 @@ class Survey(NamedTuple):
     beginnings: dict[TP, int]
     ends: dict[TP, int]
     every: list[TP]
+    had_effects: Mapping[TP, int] = {}  # the committed offsets of all of them, where there are some
 
 
 class BootStrategy(FaustBootStrategy):
@@ -156,13 +157,17 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     async def survey_here(self, topics: Collection[str], partitions: Collection[TP]) -> Survey:
         consumer = self._ensure_consumer()
         tps = [KafkaTP(*tp) for tp in partitions]
-        every = {topic: consumer.partitions_for_topic(topic) for topic in topics}
-        if missing := [topic for topic, known in every.items() if not known]:
+        known = {topic: consumer.partitions_for_topic(topic) for topic in topics}
+        if missing := [topic for topic, numbers in known.items() if not numbers]:
             raise KafkaError(f"no partitions are known of {', '.join(missing)}")
-        stored = await consumer._coordinator.fetch_committed_offsets(tps)
-        committed = {tp: stored[tp].offset if tp in stored and stored[tp].offset >= 0 else None for tp in tps}
-        beginnings, ends = await asyncio.gather(consumer.beginning_offsets(tps), consumer.end_offsets(tps))
-        return Survey(committed, beginnings, ends, [(topic, p) for topic, known in every.items() for p in sorted(known or ())])
+        every = [KafkaTP(topic, number) for topic, numbers in known.items() for number in sorted(numbers or ())]
+        stored = await consumer._coordinator.fetch_committed_offsets({*every, *tps})
+        offsets = {tp: at.offset for tp, at in stored.items() if at.offset >= 0}
+        beginnings, ends = await asyncio.gather(consumer.beginning_offsets(tps), consumer.end_offsets({*every, *tps}))
+        # An offset past the end is not of this log: the topic was made anew.
+        had_effects = {tuple(tp): at for tp, at in offsets.items() if at <= ends[tp]}
+        committed, ends = {tp: offsets.get(tp) for tp in tps}, {tp: ends[tp] for tp in tps}
+        return Survey(committed, beginnings, ends, [tuple(tp) for tp in every], had_effects)
 
     async def seek_here(self, starts: Mapping[TP, int]) -> None:
         consumer = self._ensure_consumer()
@@ -363,7 +368,7 @@ class Consumer(driver.Consumer):
             try:
                 await self.commit_and_end_transactions()
                 found = await self._thread.call(self._thread.survey_here(feed.handler.topics, feed.log.assigned))
-                feed.log.surveyed(found.every)
+                feed.log.surveyed(found.every, found.had_effects)
                 starts = await or_leave(feed.handler.start_offsets(found.committed, found.beginnings, found.ends))
                 starts = {tp: starts[tp] for tp in feed.log.assigned}
                 await self._thread.call(self._thread.seek_here(starts))

@@ -52,6 +52,9 @@ class QuixLog:
     def partitions(self) -> Sequence[TP]:
         return list(self._ends)
 
+    def had_effects(self) -> Mapping[TP, int]:
+        return {}
+
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         await self._publisher.publish(messages)
 

@@ -231,6 +231,9 @@ class VirtualLog:
     def partitions(self) -> Sequence[TP]:
         return list(self._world.log)
 
+    def had_effects(self) -> Mapping[TP, int]:
+        return self._world.committed
+
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         await self._world.point()
         for message in messages:
