@@ -1,8 +1,10 @@
-"""Where a partition is read from, and how many actions a minute may go out."""
+"""Where a partition is read from, whose ticks are whose, and how many actions a minute may go out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+
+from aiokafka.partitioner import murmur2
 
 from profile_store.contract import Position
 from streams.log import TP
@@ -37,6 +39,11 @@ def start_of(tp: TP, position: Position | None, committed: int | None, beginning
             "records expired unread. Raise the topic's retention; restore a newer backup of Redis, or wipe it to accept the loss"
         )
     return position.next_offset
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """Where Kafka's own partitioner puts a key: murmur2 of its bytes."""
+    return (murmur2(key.encode()) & 0x7FFFFFFF) % partitions
 
 
 class ActionCap:
