@@ -151,6 +151,7 @@ def test_kill_9_loses_nothing_and_sigterm_commits(scene: Scene) -> None:
         worker.kill()
         worker.wait()
         worker = scene.worker(batch_s=0.01, session_timeout_s=SHORT_S)
+    scene.publish(1000)
     scene.until_all_seen()
     assert scene.gaps() == []
     assert scene.end(worker) == 0
