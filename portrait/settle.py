@@ -51,7 +51,8 @@ class Settling:
     def __init__(self, customer_id: str, state: State, clock_ms: int, scorer: Scorer, policy: Policy) -> None:
         self.customer_id, self.state, self.clock_ms, self.scorer, self.policy = customer_id, state, clock_ms, scorer, policy
         self.dirty: set[int] = set()  # features whose view may have changed
-        self.moved = state.model != scorer.version  # whether stage, rhythm or model may have changed since the last view
+        # Whether stage, rhythm or model may have changed since the last view.
+        self.moved = not state.version or (state.risk is not None and state.model != scorer.version)
         self.shown_risk = b"%.4f" % state.risk if state.risk is not None else b""
         self.raised = 0
         self.stage: Stage | None = None

@@ -16,7 +16,6 @@ from portrait.structures import DAY_MS, NEVER
 _json = msgspec.json.Encoder().encode
 #: Earlier stages that are shown.
 BEFORE = 2
-_ALL = range(len(FEATURES))
 
 
 def next_shown_day(state: State) -> int:
@@ -25,13 +24,13 @@ def next_shown_day(state: State) -> int:
 
 
 def show(work: Settling) -> dict[str, bytes | None]:
-    """The fields that may have changed; None: to delete. All of them when the day has changed, for windows move with it."""
+    """The fields that may have changed, by an event or by themselves; None: to delete."""
     state = work.state
     today = state.moment_ms // DAY_MS
-    all_of_them = today != state.shown_day
+    another_day = today != state.shown_day
     state.shown_day = today
     fields: dict[str, bytes | None] = {}
-    for index in _ALL if all_of_them else work.dirty:
+    for index in work.dirty.union(index for index, day in state.due_days.items() if day <= today):
         feature = FEATURES[index]
         part = getattr(state.parts, feature.name)
         if part is not None:
@@ -42,13 +41,13 @@ def show(work: Settling) -> dict[str, bytes | None]:
                 state.due_days.pop(index, None)
             fields[feature.name] = None if shown is None else _json(shown)
     if work.stage is not None:
-        if all_of_them or work.moved:
+        if work.moved:
             fields["lifecycle"] = _json(_lifecycle(work))
             fields["stage"] = state.stage.encode()
         if work.x is not None and state.risk is not None:
             risk = b"%.4f" % state.risk
             fields["churn_risk"] = risk
-            if all_of_them or work.moved or risk != work.shown_risk:
+            if another_day or work.moved or risk != work.shown_risk:
                 fields["risk"] = _json(_risk(work))
     fields["version"] = b"%d" % state.version
     fields["updated_at_ms"] = b"%d" % state.moment_ms

@@ -1,8 +1,8 @@
 """Bounded structures whose contents do not depend on the order in which events arrive (guarantees G3 and G7).
 
 A *tally* is ``dict[str, int]``: exact counts of at most ``limit`` keys. When a further key comes it turns into an estimate
-(Space-Saving: Metwally, Agrawal, El Abbadi 2005) and says so by the key ``""``, whose value counts the evictions; from then on
-it is no fact. A *register* keeps the value of the greatest (time, value). *Days* are ``dict[int, int]``: amounts by UTC day
+(Misra, Gries 1982: a count is never too high, and what is counted often stays) and says so by the key ``""``; from then on it
+is no fact. A *register* keeps the value of the greatest (time, value). *Days* are ``dict[int, int]``: amounts by UTC day
 since 1970. No floats anywhere: they would not add up the same in every order.
 """
 
@@ -19,6 +19,7 @@ WINDOW_DAYS = 90
 NEVER = 2**62  # later than any due day or moment
 
 MORE = ""  # the key that marks an overflown tally or set of registers
+ESTIMATED = "~"  # the same in a view: its value says how often a key was not counted, and all others are at least so many
 
 Tally = dict[str, int]
 Days = dict[int, int]
@@ -39,19 +40,29 @@ def tally(counts: Tally | None, key: str | None, limit: int, by: int = 1) -> Tal
     elif len(counts) - (MORE in counts) < limit:
         counts[key] = by
     else:
-        least, rare = min((n, k) for k, n in counts.items() if k)
-        del counts[rare]
-        counts[key] = least + by
-        counts[MORE] = counts.get(MORE, 0) + 1
+        _fade(counts)
     return counts
 
 
+def _fade(counts: Tally) -> None:
+    """Take one from every key instead of counting a new one; what is at zero makes room."""
+    for key in [key for key in counts if key]:
+        if counts[key] == 1:
+            del counts[key]
+        else:
+            counts[key] -= 1
+    counts[MORE] = counts.get(MORE, 0) + 1
+
+
 def top(counts: Tally, n: int) -> dict[str, int]:
-    """The ``n`` most counted keys; where some are left out, most first, then by key."""
+    """The ``n`` most counted keys; where some are left out, most first, then by key. ESTIMATED is added to an estimate."""
     if len(counts) <= n and MORE not in counts:
         return counts
     ranked = sorted((-count, key) for key, count in counts.items() if key)
-    return {key: -count for count, key in ranked[:n]}
+    shown = {key: -count for count, key in ranked[:n]}
+    if MORE in counts:
+        shown[ESTIMATED] = counts[MORE]
+    return shown
 
 
 class Register(msgspec.Struct, array_like=True, gc=False):
