@@ -4,9 +4,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 FOR    ?=
+KILLS  ?= 20
+SEED   ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test bench lock secrets clean
+.PHONY: help venv run test bench fault lock secrets clean
 
 help:  ## what there is to do
 	@echo "Portrait: live customer portraits from Kafka into Redis."
@@ -37,6 +39,9 @@ test: $(STAMP)  ## lint, types, layers, all tests (real Kafka and Redis where fo
 
 bench: $(STAMP)  ## speed and size beside peers; the last line is JSON
 	@$(BIN)/python -m bench
+
+fault: $(STAMP)  ## kill workers, Redis and Kafka under load (KILLS=100 SEED=1 ARGS="--zombie 0"); the last line is JSON
+	@$(BIN)/python -m tests.fault --kills $(KILLS) --seed $(SEED) $(ARGS)
 
 lock: $(STAMP)  ## resolve the locks again, from pyproject.toml
 	$(PYTHON) -m venv $(VENV)/lock

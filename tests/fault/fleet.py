@@ -146,6 +146,11 @@ class Fleet:
         worker.stopped = False
         return worker.number
 
+    def end(self) -> None:
+        """At once, whatever they are doing."""
+        for worker in self.workers:
+            worker.signal(signal.SIGKILL)
+
     async def stop_all(self) -> list[int | None]:
         """Exit codes of all that ran; supervision must have ended."""
         self.wanted = 0

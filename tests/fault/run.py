@@ -135,8 +135,8 @@ class Run:
 async def fault_run(options: Options, broker: Broker, rng: Random) -> tuple[dict[str, Any], bool]:
     """The summary, and whether all was right."""
     store = Store(options.redis, rng)
+    run = Run(options, broker, store, rng)
     try:
-        run = Run(options, broker, store, rng)
         async with kafka.admin(broker.bootstrap) as admin:
             made = await admin.create_topics(plan(run.settings, create_time=True))
         if refused := [topic for topic in made if topic.error]:
@@ -151,6 +151,7 @@ async def fault_run(options: Options, broker: Broker, rng: Random) -> tuple[dict
         verdict = await judge(broker.bootstrap, store.url, options.directory / "owed")
         return _conclude(run, verdict, sent, time.monotonic() - began)
     finally:
+        run.fleet.end()
         store.stop()
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from tests.servers_redis import RedisServer, ServerMissing, find_server, free_port
+from tests.servers_kafka import free_port
+from tests.servers_redis import RedisServer, ServerMissing, find_server
 
 #: A rewrite makes an older length of the file meaningless, so it comes seldom: the log of some minutes is larger than this.
 OPTIONS = (
