@@ -48,6 +48,9 @@ class FaustLog:
     def ends(self) -> Mapping[TP, int]:
         return self._ends
 
+    def ends_as_of_ms(self) -> int:
+        return self.health.ends_as_of_ms
+
     def partitions(self) -> Sequence[TP]:
         return self._partitions
 

@@ -19,6 +19,7 @@ class Gate:
     """Follows the partitions of this worker by its own reading, and the others by the positions in the store."""
 
     def __init__(self, clock: Clock, wall_ms: Callable[[], int]) -> None:
+        """``wall_ms``: the wall time up to which it is known what the partitions hold."""
         self._stream = clock == "stream"
         self._wall_ms = wall_ms
         self._own: dict[TP, int] = {}  # event time reached
@@ -48,9 +49,9 @@ class Gate:
         wall = self._wall_ms()
         return wall if at_end else min(reached, wall)
 
-    def lag_ms(self, now_ms: int) -> int:
+    def lag_ms(self, now_ms: int, wall_ms: int) -> int:
         """How far the clock is behind: the wall clock, or in stream time the greatest event time seen."""
-        return max(0, (self._greatest if self._stream else self._wall_ms()) - now_ms) if now_ms else 0
+        return max(0, (self._greatest if self._stream else wall_ms) - now_ms) if now_ms else 0
 
     def now_ms(self, partitions: Iterable[TP], at_end: Callable[[TP], bool], reached_ms: Mapping[TP, int] = NOTHING) -> int:
         """The gate over ``partitions``, which are all there are; 0 while one of them is unknown."""

@@ -48,6 +48,9 @@ class Log(Protocol):
     def ends(self) -> Mapping[TP, int]:
         """High watermarks of the assigned partitions of events, as last seen."""
 
+    def ends_as_of_ms(self) -> int:
+        """Wall time at which all of `ends` were still true; 0: they have not been seen yet."""
+
     def partitions(self) -> Sequence[TP]:
         """All partitions of all event topics, whoever owns them."""
 

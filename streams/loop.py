@@ -78,7 +78,8 @@ class Loop:
             cap=ActionCap(settings.actions_per_minute_max, wall_ms),
             metrics=metrics,
         )
-        self._gate = Gate(settings.clock, wall_ms)
+        # Up to now means: up to when the ends of the partitions were last seen. Kafka may be away, or this process was stopped.
+        self._gate = Gate(settings.clock, lambda: min(wall_ms(), log_.ends_as_of_ms()))
         self._next: dict[TP, int] = {}  # the next offset of each assigned partition
         self._loud_from: Mapping[TP, int] = {}  # below this offset, effects were published before; of all partitions
         self._known: dict[TP, int] = {}  # the next offset of every partition, as the store knows it
@@ -184,7 +185,7 @@ class Loop:
             positions[tp] = Position(offset, self._gate.clear_ms(tp, at_end))
         await self._profiles.clean(positions)
         self._learn(await self._store.positions())
-        self._metrics.gate(self._gate.lag_ms(self._clock_ms(self._next, NOTHING)))
+        self._metrics.gate(self._gate.lag_ms(self._clock_ms(self._next, NOTHING), self._wall_ms()))
 
     def _learn(self, positions: Mapping[TP, Position]) -> None:
         self._known = {tp: position.next_offset for tp, position in positions.items()}

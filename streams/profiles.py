@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Mapping, Sequence
 
+import structlog
+
 from portrait.evolve import Arrival, Change, due_ms, evolve, published
 from portrait.models.churn import Scorer
 from portrait.settle import Policy
@@ -15,9 +17,11 @@ from portrait.state import decode, encode
 from profile_store.contract import Position, Store, Write
 from schemas.registry import ACTIONS
 from streams.cache import Cached, StateCache
-from streams.log import TP, Outgoing
+from streams.log import TP, Outgoing, Unpublishable
 from streams.metrics import Metrics
 from streams.start import ActionCap
+
+log = structlog.get_logger()
 
 NONCE_BYTES = 8
 #: Profiles of one commit: long enough to be worth a script call, short enough that readers don't wait for it.
@@ -168,7 +172,10 @@ class Profiles:
                 for effect in entry.state.effects:
                     key = customer_id if effect.topic == ACTIONS else effect.id
                     messages.append(Outgoing(effect.topic, key.encode(), effect.value))
-        await self._publish(messages)
+        try:
+            await self._publish(messages)
+        except Unpublishable as error:  # nothing that this worker can do: waiting would stop everybody
+            log.error("the broker never takes some effects: they are given up", error=str(error), messages=len(error.rejected))
         for customer_id in ids:
             entry = self._cache.get(customer_id)
             if entry and entry.state:

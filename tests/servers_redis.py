@@ -123,7 +123,7 @@ def _docker_answers() -> bool:
     if shutil.which("docker") is None and not os.path.exists("/var/run/docker.sock"):
         return False
     try:
-        import docker  # type: ignore[import-untyped]
+        import docker
 
         return bool(docker.from_env(timeout=3).ping())
     except Exception:

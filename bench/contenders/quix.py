@@ -52,6 +52,9 @@ class QuixLog:
     def partitions(self) -> Sequence[TP]:
         return list(self._ends)
 
+    def ends_as_of_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
     def had_effects(self) -> Mapping[TP, int]:
         return {}
 

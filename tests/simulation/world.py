@@ -228,6 +228,9 @@ class VirtualLog:
     def ends(self) -> Mapping[TP, int]:
         return {tp: len(self._world.log[tp]) for tp in self.assigned}
 
+    def ends_as_of_ms(self) -> int:
+        return self._world.now_ms
+
     def partitions(self) -> Sequence[TP]:
         return list(self._world.log)
 
