@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.present import Lang, ago, date, money, percent, plain, risk_bar, risk_colour, say, span, stage_text
+from portrait.structures import ESTIMATED
 from schemas import profile as contract
 from schemas.outputs import Action, Reason
 
@@ -263,6 +264,7 @@ def _joined(*parts: object) -> str:
 
 
 def _ranked(counts: Mapping[str, int]) -> str:
-    """``books 12, toys 3``: the most counted, most first."""
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:COUNTED]
-    return ", ".join(f"{plain(name)} {n}" for name, n in ranked)
+    """``books 12, toys 3``: the most counted, most first; ``3+`` where there were too many to count each."""
+    more = "+" if ESTIMATED in counts else ""
+    ranked = sorted((-n, name) for name, n in counts.items() if name != ESTIMATED)[:COUNTED]
+    return ", ".join(f"{plain(name)} {-n}{more}" for n, name in ranked)

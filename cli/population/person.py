@@ -95,6 +95,8 @@ class Person:
         return round(item.price_fen * self.region.per_yuan / 10) * 10 + 9
 
     def emit(self, agenda: Agenda, topic: str, type_: str, data: dict[str, Any]) -> None:
+        if data.get("channel") == "wechat" and self.language != "zh":  # hardly anybody there has it
+            data = {**data, "channel": "web"}
         agenda.emit(topic, type_, self.id, self.region.offset_min, data)
 
     def iso(self, agenda: Agenda, time_ms: int) -> str:

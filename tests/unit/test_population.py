@@ -237,3 +237,16 @@ def test_the_verb_writes_events_and_the_truth(tmp_path: Path) -> None:
     told = json.loads(first.stdout.splitlines()[-1])
     assert told["history"] == len(written.splitlines()) == sum(told["topics"].values())
     assert {row["customer_id"] for row in map(json.loads, truth.read_text().splitlines())} == {f"C{n:06d}" for n in range(1, 21)}
+
+
+def test_only_chinese_speakers_use_wechat() -> None:
+    languages: dict[str, str] = {}
+    used: dict[str, set[str]] = {"zh": set(), "en": set()}
+    for emitted in Population(Random(5), customers=60, start_ms=0, end_ms=120 * DAY_MS).history():
+        data = emitted.event["data"]
+        languages.setdefault(emitted.key, data.get("attributes", {}).get("language", ""))
+        if emitted.key in languages and "channel" in data and languages[emitted.key]:
+            used[languages[emitted.key]].add(data["channel"])
+    assert "wechat" in used["zh"]
+    assert "wechat" not in used["en"]
+    assert "web" in used["en"]

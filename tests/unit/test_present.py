@@ -181,6 +181,14 @@ def test_what_has_expired_is_not_suggested() -> None:
     assert "nothing is due" in shown
 
 
+def test_counts_that_overflowed_are_told_as_the_least_they_are() -> None:
+    seen = contract.Behaviour(searches={"tea": 2, "~": 40, "kettle": 3}, brands={"Leaf": 1})
+    shown = text_of(Sheet("C1", contract.Profile(behaviour=seen), [], lang="en", now_ms=NOW_MS).render())
+    assert "searches kettle 3+, tea 2+" in shown
+    assert "Leaf 1" in shown
+    assert "~" not in shown
+
+
 # -- the board ---------------------------------------------------------------------------------------------------------------
 
 
