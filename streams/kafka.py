@@ -283,16 +283,23 @@ async def follow_topic(bootstrap: str, topic: str) -> AsyncIterator[Record]:
 
 
 @contextlib.asynccontextmanager
-async def _consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def _consumer(bootstrap: str | Sequence[str]) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, enable_auto_commit=False, max_partition_fetch_bytes=LARGE_RECORD_BYTES
     )
     try:
-        with _told(bootstrap):
+        with _told(str(bootstrap)):
             await asyncio.wait_for(consumer.start(), CONNECT_TIMEOUT_S)
         yield consumer
     finally:
         await consumer.stop()
+
+
+async def bounds(bootstrap: str | Sequence[str], partitions: Sequence[TP]) -> tuple[Mapping[TP, int], Mapping[TP, int]]:
+    """First and next offset of each partition, for sure: see `_bounds`. Raises KafkaProblem."""
+    async with _consumer(bootstrap) as consumer:
+        with _told(str(bootstrap)):
+            return await _bounds(consumer, partitions)
 
 
 async def _bounds(consumer: AIOKafkaConsumer, partitions: Sequence[TP]) -> tuple[Mapping[TP, int], Mapping[TP, int]]:

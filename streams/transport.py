@@ -32,6 +32,7 @@ from mode import Service
 from mode.threads import WorkerThread
 
 from streams.feed import Feed, or_leave
+from streams.kafka import KafkaProblem, bounds
 from streams.log import TP, Batch, Record
 
 SCHEME = "portrait"
@@ -164,6 +165,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         stored = await consumer._coordinator.fetch_committed_offsets({*every, *tps})
         offsets = {tp: at.offset for tp, at in stored.items() if at.offset >= 0}
         beginnings, ends = await asyncio.gather(consumer.beginning_offsets(tps), consumer.end_offsets({*every, *tps}))
+        if any(at > ends[tp] for tp, at in offsets.items()):
+            # Either a topic was made anew, or this is the embedded broker, which tells the end of all but its last batch.
+            _, sure = await bounds(consumer._client._bootstrap_servers, [tuple(tp) for tp in ends])
+            ends = {tp: sure[tuple(tp)] for tp in ends}
         # An offset past the end is not of this log: the topic was made anew.
         had_effects = {tuple(tp): at for tp, at in offsets.items() if at <= ends[tp]}
         committed, ends = {tp: offsets.get(tp) for tp in tps}, {tp: ends[tp] for tp in tps}
@@ -372,7 +377,7 @@ class Consumer(driver.Consumer):
                 starts = await or_leave(feed.handler.start_offsets(found.committed, found.beginnings, found.ends))
                 starts = {tp: starts[tp] for tp in feed.log.assigned}
                 await self._thread.call(self._thread.seek_here(starts))
-            except KafkaError as error:  # the broker is away, or the assignment has changed
+            except (KafkaError, KafkaProblem) as error:  # the broker is away, or the assignment has changed
                 log.warning("seeking failed (%s): trying again", type(error).__name__)
                 await self.sleep(RETRY_S)
                 return
