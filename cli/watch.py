@@ -108,7 +108,7 @@ class Follower:
 
 
 def command(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Whom to watch; everybody, if not given.")] = None,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Whom to watch; everybody, if not given.")] = None,
     moves: Annotated[bool, typer.Option("--moves", help="Only where the stage or the risk has moved.")] = False,
     json: Annotated[bool, typer.Option("--json", help="JSON lines on stdout, one a change, for programs.")] = False,
 ) -> None:
