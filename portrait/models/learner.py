@@ -138,7 +138,7 @@ def restore(snapshot: Snapshot) -> Learner:
     saved = snapshot.learner
     learner = Learner(int(snapshot.scorer["horizon_days"]), snapshot.generation)
     learner.lessons = snapshot.lessons
-    learner.model._weights = utils.VectorDict(saved["weights"])
+    learner.model._weights = utils.VectorDict(dict(saved["weights"]))  # a copy: it learns in place
     learner.model.intercept = saved["intercept"]
     learner.model.optimizer.g2.update(saved["g2"])
     learner.model.optimizer.n_iterations = saved["iterations"]

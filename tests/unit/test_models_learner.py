@@ -94,6 +94,15 @@ def test_a_restored_learner_goes_on_bit_by_bit_as_the_one_that_never_stopped() -
     assert {k: v for k, v in one.metrics.items() if k != "drifts"} == {k: v for k, v in other.metrics.items() if k != "drifts"}
 
 
+def test_learning_on_leaves_the_snapshot_as_it_was() -> None:
+    """A worker restores it again when it is assigned the lessons a second time."""
+    snapshot = over_the_wire(taught(50).snapshot({}, 1))
+    learner = restore(snapshot)
+    for lesson in lessons(20, seed=2):
+        learner.learn(lesson)
+    assert restore(snapshot).lessons == 50
+
+
 def test_the_snapshot_of_a_learner_that_knows_nothing_restores_too() -> None:
     snapshot = over_the_wire(Learner(HORIZON_DAYS).snapshot({}, 0))
     assert restore(snapshot).scorer() == Learner(HORIZON_DAYS).scorer()
