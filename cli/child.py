@@ -16,7 +16,7 @@ import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 import cli
-from cli.embedded import HOST, LOG_LINES_SHOWN, _die_with_parent
+from cli.embedded import HOST, LOG_LINES_SHOWN, die_with_parent
 from schemas.registry import ACTIONS, EVENT_TOPICS
 from streams.settings import Settings
 
@@ -94,7 +94,7 @@ def worker(settings: Settings) -> Iterator[Worker]:
                 cwd=Path(cli.__file__).parent.parent,  # it looks there first: these sources, and no other `cli`
                 env=environment(settings, os.environ),
                 start_new_session=True,  # Ctrl-C is for us alone
-                preexec_fn=_die_with_parent(),
+                preexec_fn=die_with_parent(),
             )
         try:
             yield Worker(process, log, f"http://{HOST}:{settings.http_port}/metrics")

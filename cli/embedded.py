@@ -142,7 +142,7 @@ def _start(
                 stderr=subprocess.STDOUT,
                 cwd=scratch,
                 start_new_session=True,  # Ctrl-C is for us alone: the worker ends before its servers do
-                preexec_fn=_die_with_parent(),
+                preexec_fn=die_with_parent(),
             )
         if _wait(process, chosen, ready):
             return process, chosen
@@ -199,7 +199,7 @@ def _answers_ping(port: int) -> bool:
         return False
 
 
-def _die_with_parent() -> Callable[[], None] | None:
+def die_with_parent() -> Callable[[], None] | None:
     """On Linux: what the child runs so that the kernel ends it when the thread that started it dies, kill -9 included."""
     if sys.platform != "linux":
         return None

@@ -1,30 +1,16 @@
-"""Ending asyncio tasks for sure."""
+"""Being asked to end, and ending what is under way."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Collection, Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
+
+from streams.tasks import end
 
 T = TypeVar("T")
-
-AGAIN_S = 1.0  # cleaning up may take a while, and must not be interrupted for nothing
-
-
-async def end(tasks: Collection[asyncio.Future[Any]]) -> None:
-    """Cancel these and wait until they have ended; what they raised is theirs.
-
-    One cancel may not do: until Python 3.12 `asyncio.wait_for` loses it when what it waits for has just finished
-    (python/cpython#86296), and the Redis client waits so whenever it sends.
-    """
-    pending = set(tasks)
-    while pending:
-        for task in pending:
-            task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=AGAIN_S)
-
 
 class Stop:
     """Whether the process was asked to end, and how: made by `asked_to_stop`."""

@@ -27,7 +27,7 @@ from cli.population import Population
 from cli.present import LangChoice, language_of, save_picture
 from cli.screen import ACTIONS_KEPT, Board, action_line, move_line, render
 from cli.simulate import feed, now_ms, population_of
-from cli.tasks import Stop, asked_to_stop, end
+from cli.tasks import Stop, asked_to_stop
 from cli.top import GONE, STAGES, reader, riskiest
 from cli.watch import Follower
 from profile_store.reader import AsyncProfileReader, Profile
@@ -35,6 +35,7 @@ from schemas.outputs import ActionEvent
 from schemas.registry import ACTIONS
 from streams import kafka
 from streams.settings import Settings
+from streams.tasks import end
 
 KAFKA_PORT, REDIS_PORT = 9092, 6379
 HISTORY_DAYS = 400

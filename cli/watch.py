@@ -13,11 +13,11 @@ from rich.text import Text
 
 from cli import output
 from cli.present import clock, move_text, percent, plain
-from cli.tasks import end
 from cli.top import reader
 from profile_store.contract import StoreUnavailable
 from profile_store.reader import RESYNC, AsyncProfileReader, Profile
 from streams.settings import Settings
+from streams.tasks import end
 
 #: Customers whose last known stage and risk are remembered: what "before" is told from.
 KNOWN_MAX = 100_000

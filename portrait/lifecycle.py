@@ -136,8 +136,8 @@ _WHY = {
     "bought_after_silence": ("Bought again after {days} days of silence.", "沉默 {days} 天后再次下单。"),
     "bought_after_loss": ("Came back after {days} days: counted as lost before.", "流失 {days} 天后重新下单。"),
     "silent": (
-        "Nothing bought for {days} days; the usual gap is about {gap} days.",
-        "已 {days} 天未下单，平时约每 {gap} 天一次。",
+        "Entered after {days} days without a purchase; one was expected about every {gap} days.",
+        "连续 {days} 天未下单后进入该阶段，预期约每 {gap} 天一次。",
     ),
 }
 

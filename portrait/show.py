@@ -64,8 +64,10 @@ def _lifecycle(work: Settling) -> dict[str, Any]:
         shown["usual_gap_days"] = round(state.rhythm.gap_days, 1)
     if stage.next_day < NEVER:
         shown["next_if_silent_ms"] = stage.next_day * DAY_MS
-    if len(state.stages) > 1:
-        shown["before"] = [{"stage": name, "since_ms": day * DAY_MS} for name, day in reversed(state.stages[-1 - BEFORE : -1])]
+    # Where topics are read at different speeds, a stage can turn out to have begun before one that was seen earlier.
+    earlier = [(name, day) for name, day in reversed(state.stages[:-1]) if day < stage.since_day][:BEFORE]
+    if earlier:
+        shown["before"] = [{"stage": name, "since_ms": day * DAY_MS} for name, day in earlier]
     return shown
 
 

@@ -191,8 +191,8 @@ ACTION = ActionEvent(
         reasons=[
             Reason(
                 "stage.silent",
-                "Nothing bought for 45 days; the usual gap is about 30 days.",
-                "已 45 天未下单，平时约每 30 天一次。",
+                "Entered after 45 days without a purchase; one was expected about every 30 days.",
+                "连续 45 天未下单后进入该阶段，预期约每 30 天一次。",
             )
         ],
         suggest=Reason(

@@ -25,6 +25,7 @@ from streams.metrics import Metrics
 from streams.producer import Publisher
 from streams.settings import Settings
 from streams.tail import Models, ReplayedOrigins
+from streams.tasks import end
 from streams.trainer import Trainer
 
 EXIT_REFUSED = 70
@@ -153,5 +154,4 @@ async def _running(background: Sequence[Awaitable[None]]) -> AsyncIterator[None]
     finally:
         for task in tasks:
             task.remove_done_callback(ended)
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)

@@ -1,5 +1,7 @@
 """Fixtures of all tests. Integration tests start real servers on loopback, and the run says which: see the `broker:` line."""
 
+import hypothesis  # noqa: F401  # now, not in its hook at the very end, where CPython 3.11's parser can fail after a deep stack
+
 from tests.servers_kafka import kafka_server
 
 __all__ = ["kafka_server"]

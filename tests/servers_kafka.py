@@ -148,7 +148,7 @@ class NativeKafka:
                 stderr=output,
                 cwd=self._directory,
                 start_new_session=True,
-                preexec_fn=embedded._die_with_parent(),
+                preexec_fn=embedded.die_with_parent(),
             )
 
     def wait(self) -> None:

@@ -51,6 +51,7 @@ THEMES: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 _THEME_INDEXES = [(theme, [FEATURES.index(name) for name in names]) for theme, names in THEMES]
 _VISITS30 = FEATURES.index("visits30")
+_REFUSED30 = FEATURES.index("refused30")
 REASONS_MAX = 3
 #: Less than this in log-odds is no reason.
 REASON_LEAST = 0.05
@@ -164,8 +165,12 @@ _WORDS: Mapping[str, tuple[tuple[str, str], tuple[str, str]]] = {  # theme: (rai
             "最近一次购买在 {recency} 天前，平时约每 {gap} 天一次。",
         ),
     ),
+    "silence-once": (  # there is no gap yet
+        ("Bought once, {recency} days ago.", "仅购买过一次，距今 {recency} 天。"),
+        ("Bought once, {recency} days ago.", "仅购买过一次，距今 {recency} 天。"),
+    ),
     "history": (
-        ("Only {count} purchase days so far.", "至今仅 {count} 天有购买。"),
+        ("Few purchases so far: days with one: {count}.", "购买记录较少：有购买的天数为 {count}。"),
         ("{count} purchase days: a loyal buyer.", "已有 {count} 天购买记录，属于老客户。"),
     ),
     "spend": (
@@ -201,9 +206,17 @@ def reasons(scorer: Scorer, x: Sequence[float], parts: Any, rhythm: Rhythm, toda
         "open": needs.open,
         "complaints": sum(needs.days.values()),
     }
-    found = []
-    for theme, amount in scorer.contributions(x)[:REASONS_MAX]:
+    # What did not happen is no reason against a customer, whatever it is worth beside the average one.
+    hollow = {
+        "silence": not numbers["recency"],
+        "complaints": not (numbers["open"] or numbers["complaints"]),
+        "refusals": not x[_REFUSED30],
+        "visits": parts.behaviour is None,
+    }
+    found: list[Reason] = []
+    for theme, amount in scorer.contributions(x):
         up = amount > 0
-        en, zh = _WORDS[theme][0 if up else 1]
-        found.append(Reason(f"risk.{theme}.{'up' if up else 'down'}", en.format(**numbers), zh.format(**numbers)))
+        if len(found) < REASONS_MAX and not (up and hollow.get(theme)):
+            en, zh = _WORDS["silence-once" if theme == "silence" and rhythm.count == 1 else theme][0 if up else 1]
+            found.append(Reason(f"risk.{theme}.{'up' if up else 'down'}", en.format(**numbers), zh.format(**numbers)))
     return found

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from cli import child, main, output, present, show, tasks, top, up, watch
 from profile_store.contract import StoreUnavailable
 from profile_store.reader import RESYNC, Change, Profile
+from streams import tasks as ending
 from streams.kafka import KafkaProblem
 from streams.settings import Settings
 
@@ -263,7 +264,7 @@ def test_every_stage_of_the_contract_has_a_colour() -> None:
 
 
 def test_a_task_ends_though_it_loses_a_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tasks, "AGAIN_S", 0.01)
+    monkeypatch.setattr(ending, "AGAIN_S", 0.01)
     lost = []
 
     async def careless() -> None:
@@ -278,7 +279,7 @@ def test_a_task_ends_though_it_loses_a_cancel(monkeypatch: pytest.MonkeyPatch) -
     async def scene() -> None:
         task = asyncio.ensure_future(careless())
         await asyncio.sleep(0)
-        await asyncio.wait_for(tasks.end([task]), 10)
+        await asyncio.wait_for(ending.end([task]), 10)
         assert task.cancelled()
 
     asyncio.run(scene())

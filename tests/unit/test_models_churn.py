@@ -93,17 +93,31 @@ def test_reasons_are_the_customers_own_strongest_first_and_say_the_direction() -
 
 def test_each_theme_of_reasons_has_words_for_both_directions() -> None:
     customer = Customer()
-    customer.sees(order(0))
+    customer.sees(order(0), click(0, id="c"), complaint(0, "K1"))
     known = customer.known
     for sign in (1.0, -1.0):
         for i in range(len(FEATURES)):
             weights = [sign if j == i else 0.0 for j in range(len(FEATURES))]
             zeros = [0.0] * len(FEATURES)
             scorer = Scorer(version="1.1", horizon_days=HORIZON_DAYS, bias=0.0, weights=weights, means=zeros)
-            (reason,) = reasons(scorer, [1.0] * len(FEATURES), known.parts, known.rhythm, DAY0)
+            (reason,) = reasons(scorer, [1.0] * len(FEATURES), known.parts, known.rhythm, DAY0 + 9)
             assert reason.code.endswith(".up" if sign > 0 else ".down")
             assert reason.en
             assert reason.zh
+
+
+def test_what_did_not_happen_is_no_reason_against_a_customer() -> None:
+    customer = Customer()
+    customer.sees(order(0))
+    known = customer.known
+    x = features(known.parts, known.rhythm, DAY0, HORIZON_DAYS)
+    assert x is not None
+    averse = Scorer(
+        version="1.1", horizon_days=HORIZON_DAYS, bias=0.0, weights=[-1.0] * len(FEATURES), means=[9.0] * len(FEATURES)
+    )
+    codes = {reason.code for reason in reasons(averse, x, known.parts, known.rhythm, DAY0)}
+    assert not codes & {"risk.silence.up", "risk.complaints.up", "risk.refusals.up", "risk.visits.up"}
+    assert codes
 
 
 def test_a_scorer_comes_out_of_a_snapshot_as_it_went_in() -> None:
