@@ -35,11 +35,13 @@ _json = msgspec.json.Encoder().encode
 class Policy(NamedTuple):
     """What the shell allows.
 
-    ``effects``: False while events are applied again whose effects were published before. ``capped_rules``: False once the cap is
-    reached on actions that the model can set off for everybody at once.
+    ``effects``: False while events are applied again whose effects were published before; ``silence_ms``: what silence brought
+    until then has had its effects too. ``capped_rules``: False once the cap is reached on actions that the model can set off
+    for everybody at once.
     """
 
     effects: bool = True
+    silence_ms: int = 0
     capped_rules: bool = True
 
 
@@ -83,7 +85,9 @@ def settle(work: Settling, at_ms: int, events: Sequence[Event]) -> None:
     if state.pending:
         _label(work, today)
     state.wake_ms = _wake_ms(state, stage, work.scorer.horizon_days)
-    if work.policy.effects and (events or stage.name != stage_before or state.risk != risk_before):
+    policy = work.policy
+    loud = policy.effects if events else at_ms > policy.silence_ms
+    if loud and (events or stage.name != stage_before or state.risk != risk_before):
         _apply_rules(work, stage_before, stage, risk_before, events)
 
 
@@ -132,7 +136,7 @@ def _label(work: Settling, today: int) -> None:
     state, horizon = work.state, work.scorer.horizon_days
     while state.pending and _matures_day(state.pending[0], horizon) <= today:
         example = state.pending.pop(0)
-        if not work.policy.effects or len(state.effects) >= EFFECTS_MAX:
+        if _matures_day(example, horizon) * DAY_MS <= work.policy.silence_ms or len(state.effects) >= EFFECTS_MAX:
             continue
         bought = (state.parts.consumption or NOTHING.consumption).bought
         churned = not bought.any_between(example.day + 1, example.day + horizon)

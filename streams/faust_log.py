@@ -11,10 +11,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from streams.health import Health
-from streams.log import TP, Outgoing
+from streams.log import NOTHING, TP, Outgoing
 from streams.producer import Publisher
-
-NOTHING: Mapping[TP, int] = {}
 
 
 def now_ms() -> int:
@@ -35,7 +33,8 @@ class FaustLog:
         self._epoch = 0
         self._ends: dict[TP, int] = {}
         self._partitions: tuple[TP, ...] = ()
-        self._had_effects: Mapping[TP, int] = {}
+        self._moments: dict[TP, int] = {}
+        self._moments_known: dict[TP, int] = {}  # to Kafka; of all partitions
         self._confirmed: dict[TP, int] = {}
         self._committed: dict[TP, int] | None = None  # None: not known, so nothing may be committed
 
@@ -54,18 +53,21 @@ class FaustLog:
     def partitions(self) -> Sequence[TP]:
         return self._partitions
 
-    def had_effects(self) -> Mapping[TP, int]:
-        return self._had_effects
+    def moments(self) -> Mapping[TP, int]:
+        return self._moments_known
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         await self._publisher.publish(messages)
 
-    def confirm(self, offsets: Mapping[TP, int]) -> None:
+    def confirm(self, offsets: Mapping[TP, int], moments_ms: Mapping[TP, int] = NOTHING) -> None:
         """Partitions that are no longer assigned are passed over: whoever has them now will find out by himself."""
         for tp, offset in offsets.items():
             if tp in self.assigned:
                 self._confirmed[tp] = max(offset, self._confirmed.get(tp, 0))
                 self.health.confirmed[tp] = max(offset, self.health.confirmed.get(tp, 0))
+        for tp, moment_ms in moments_ms.items():
+            if tp in self.assigned:
+                self._moments[tp] = max(moment_ms, self._moments.get(tp, 0))
 
     async def rewind(self) -> None:
         """Returns at once, so it may be called from anywhere; the drain loop seeks when the handler has returned."""
@@ -75,14 +77,14 @@ class FaustLog:
 
     def assign(self, partitions: Iterable[TP]) -> None:
         """A new assignment, which replaces the old one. No partition: revoked."""
-        self._confirmed, self._committed, self._ends = {}, None, {}
+        self._confirmed, self._committed, self._ends, self._moments = {}, None, {}, {}
         self.assigned = frozenset(partitions)
         self.health.assigned, self.health.ends, self.health.confirmed = self.assigned, {}, {}
         self.begin_epoch()
 
-    def surveyed(self, every: Iterable[TP], had_effects: Mapping[TP, int] = NOTHING) -> None:
-        """``every`` partition of the topics exists, whoever has it; ``had_effects`` as in `Log`."""
-        self._partitions, self._had_effects = tuple(every), had_effects
+    def surveyed(self, every: Iterable[TP], moments_ms: Mapping[TP, int] = NOTHING) -> None:
+        """``every`` partition of the topics exists, whoever has it; the moments that Kafka has of them."""
+        self._partitions, self._moments_known = tuple(every), dict(moments_ms)
 
     def sought(self, epoch: int, committed: Mapping[TP, int | None], ends: Mapping[TP, int], starts: Mapping[TP, int]) -> None:
         """The consumer now stands at ``starts``. Of no consequence if the epoch is over already."""
@@ -109,13 +111,23 @@ class FaustLog:
 
     def committable(self) -> dict[TP, int]:
         """What the handler has confirmed and Kafka does not have yet: never less than Kafka has."""
-        known = self._committed
-        return {} if known is None else {tp: at for tp, at in self._confirmed.items() if at > known.get(tp, -1)}
+        known, moments = self._committed, self.moments_reached()
+        if known is None:
+            return {}
+        newer = {tp for tp, moment_ms in moments.items() if moment_ms > self._moments_known.get(tp, 0)}
+        greatest = {tp: max(at, known.get(tp, -1)) for tp, at in self._confirmed.items()}
+        return {tp: at for tp, at in greatest.items() if at > known.get(tp, -1) or tp in newer}
 
-    def committed(self, offsets: Mapping[TP, int]) -> None:
-        """Kafka took ``offsets``, of which some may be another handler's."""
+    def moments_reached(self) -> dict[TP, int]:
+        """To be committed beside the offsets: where there is none, Kafka would forget the one that it has."""
+        known = {tp: moment_ms for tp, moment_ms in self._moments_known.items() if tp in self.assigned}
+        return {tp: max(self._moments.get(tp, 0), known.get(tp, 0)) for tp in {**known, **self._moments}}
+
+    def committed(self, offsets: Mapping[TP, int], moments_ms: Mapping[TP, int] = NOTHING) -> None:
+        """Kafka took ``offsets``, of which some may be another handler's, and the moments of these partitions."""
         if self._committed is not None:
             self._committed.update({tp: at for tp, at in offsets.items() if tp in self.assigned})
+        self._moments_known.update({tp: ms for tp, ms in moments_ms.items() if tp in offsets and tp in self.assigned})
         self.health.last_commit_ms, self.health.commit_failures = self._clock_ms(), 0
 
     def begin_epoch(self) -> int:

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from profile_store.contract import Position
-from streams.log import TP
+from streams.log import NOTHING, TP
 from streams.settings import Clock
-
-NOTHING: Mapping[TP, int] = {}
 
 
 class Gate:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 TP = tuple[str, int]
+NOTHING: Mapping[TP, int] = {}
 
 
 class Record(Protocol):
@@ -54,19 +55,16 @@ class Log(Protocol):
     def partitions(self) -> Sequence[TP]:
         """All partitions of all event topics, whoever owns them."""
 
-    def had_effects(self) -> Mapping[TP, int]:
-        """Before these next offsets everything has had its effects, as Kafka knew it at the last seek.
-
-        Of all partitions of event topics, whoever owns them; those of which Kafka knows nothing are left out.
-        """
+    def moments(self) -> Mapping[TP, int]:
+        """What `confirm` was told with the offsets, of all partitions, whoever owned them, as Kafka knew it at the last seek."""
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Returns when the broker has acknowledged them all; waits while it is away."""
 
-    def confirm(self, offsets: Mapping[TP, int]) -> None:
-        """These next offsets are durable and have had their effects: commit them to Kafka soon.
+    def confirm(self, offsets: Mapping[TP, int], moments_ms: Mapping[TP, int] = NOTHING) -> None:
+        """These next offsets are durable and have had their effects: commit them to Kafka soon, with the moments beside them.
 
-        They never go back within an epoch.
+        Neither ever goes back within an epoch.
         """
 
     async def rewind(self) -> None:

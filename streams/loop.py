@@ -28,9 +28,9 @@ from portrait.models.churn import Scorer
 from portrait.state import BrokenState, NewerFormat
 from profile_store.contract import ChainBroken, Position, Store, StoreError, StoreRefused, StoreUnavailable, StoreUncertain
 from schemas.registry import EVENT_TOPICS
-from streams.gate import NOTHING, Gate
+from streams.gate import Gate
 from streams.intake import take_in, without_value
-from streams.log import TP, Batch, Log, Outgoing, Record, Unpublishable
+from streams.log import NOTHING, TP, Batch, Log, Outgoing, Record, Unpublishable
 from streams.metrics import Metrics
 from streams.profiles import Profiles
 from streams.settings import Settings
@@ -81,8 +81,8 @@ class Loop:
         # Up to now means: up to when the ends of the partitions were last seen. Kafka may be away, or this process was stopped.
         self._gate = Gate(settings.clock, lambda: min(wall_ms(), log_.ends_as_of_ms()))
         self._next: dict[TP, int] = {}  # the next offset of each assigned partition
-        self._loud_from: Mapping[TP, int] = {}  # below this offset, effects were published before; of all partitions
-        self._known: dict[TP, int] = {}  # the next offset of every partition, as the store knows it
+        self._loud_from: dict[TP, int] = {}  # below this offset, effects were published before
+        self._silence_ms = 0  # what silence brought until then has had its effects; 0: unknown
         self._turn = asyncio.Lock()
 
     @property
@@ -105,9 +105,10 @@ class Loop:
                 except LogLost as error:
                     self._die(str(error))
             self._next = dict(starts)
-            self._loud_from = dict(self._log.had_effects())
+            # An offset past the end is not of this log: the topic was made anew.
+            self._loud_from = {tp: at for tp in starts if (at := committed[tp] or 0) <= ends[tp]}
+            self._silence_ms = min((self._log.moments().get(tp, 0) for tp in self._tick_partitions()), default=0)
             self._gate.assigned(starts, positions)
-            self._learn(positions)
             log.info("assigned", partitions=len(starts), quiet=sum(at < self._loud_from.get(tp, 0) for tp, at in starts.items()))
             return starts
 
@@ -144,11 +145,10 @@ class Loop:
                 tp: Position(offset, self._gate.clear_ms(tp, at_end[tp], intake.reached_ms[tp])) for tp, offset in offsets.items()
             }
             clock_ms = self._clock_ms(offsets, intake.reached_ms)
-            if not loud:  # what silence brought since then may not have had its effects: that is left to the ticks
-                clock_ms = min(clock_ms, max(intake.reached_ms.values()))
+            silence_ms = self._silence_ms or (0 if loud else clock_ms)
             if intake.dead:
                 await self._publish_dead(intake.dead)
-            await self._profiles.apply(intake.arrivals, clock_ms, positions, loud)
+            await self._profiles.apply(intake.arrivals, clock_ms, positions, loud, silence_ms)
             # Only now: what other tasks see of the positions and the gate must be in the store.
             self._next.update(offsets)
             for tp, reached_ms in intake.reached_ms.items():
@@ -184,31 +184,28 @@ class Loop:
             self._gate.reached(tp, 0, at_end)
             positions[tp] = Position(offset, self._gate.clear_ms(tp, at_end))
         await self._profiles.clean(positions)
-        self._learn(await self._store.positions())
+        self._gate.learn(await self._store.positions())
         self._metrics.gate(self._gate.lag_ms(self._clock_ms(self._next, NOTHING), self._wall_ms()))
-
-    def _learn(self, positions: Mapping[TP, Position]) -> None:
-        self._known = {tp: position.next_offset for tp, position in positions.items()}
-        self._gate.learn(positions)
-
-    def _again(self) -> bool:
-        """Is some partition, whoever has it, not where it had its effects before? Then so had what silence brings until there."""
-        at = {**self._known, **self._next}
-        return any(at.get(tp, 0) < offset for tp, offset in self._loud_from.items())
 
     async def _ticks(self, more: list[bool]) -> None:
         """Settle up to TICKS_AT_ONCE customers. Appends whether there may be more."""
         until_ms = self._clock_ms(self._next, NOTHING) - TICK_MARGIN_MS
         due = await self._store.due(until_ms, TICKS_AT_ONCE)
         mine = {customer_id: () for customer_id, _ in due if self._sweeps(customer_id)}
-        written = await self._profiles.apply(mine, until_ms, {}, not self._again()) if mine else 0
+        written = await self._profiles.apply(mine, until_ms, {}, True, self._silence_ms) if mine else 0
         self._metrics.ticks.inc(written)
+        if len(due) < TICKS_AT_ONCE:
+            own = [tp for tp in self._tick_partitions() if tp in self._next]
+            self._log.confirm({tp: self._next[tp] for tp in own}, dict.fromkeys(own, max(0, until_ms)))
         more[:] = [written > 0 and len(due) >= TICKS_AT_ONCE]
 
     def _sweeps(self, customer_id: str) -> bool:
         """Exactly one worker ticks a customer: the owner of their partition of TICK_TOPIC, who most likely has them in memory."""
-        partitions = sum(1 for topic, _ in self._log.partitions() if topic == TICK_TOPIC)
+        partitions = len(self._tick_partitions())
         return partitions > 0 and (TICK_TOPIC, partition_of(customer_id, partitions)) in self._next
+
+    def _tick_partitions(self) -> list[TP]:
+        return [tp for tp in self._log.partitions() if tp[0] == TICK_TOPIC]
 
     # -- time and trouble -----------------------------------------------------------------------------------------------------
 

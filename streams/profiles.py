@@ -55,12 +55,14 @@ class Profiles:
         self._cache.clear()
         self._unclean.clear()
 
-    async def apply(self, arrivals: Arrivals, clock_ms: int, positions: Mapping[TP, Position], loud: bool) -> int:
+    async def apply(
+        self, arrivals: Arrivals, clock_ms: int, positions: Mapping[TP, Position], loud: bool, silence_ms: int
+    ) -> int:
         """Steps 2, 3, 5 and 6 for these customers; without arrivals, a tick each. Returns how many were written.
 
         Conflicts go round again; ``positions`` are committed when there are none left.
         """
-        policy = Policy(effects=loud, capped_rules=self._cap.open())
+        policy = Policy(effects=loud, silence_ms=silence_ms, capped_rules=self._cap.open())
         written, with_effects = 0, []
         waiting = arrivals
         while True:

@@ -65,7 +65,7 @@ class Survey(NamedTuple):
     beginnings: dict[TP, int]
     ends: dict[TP, int]
     every: list[TP]
-    had_effects: Mapping[TP, int] = {}  # the committed offsets of all of them, where there are some
+    moments_ms: Mapping[TP, int] = {}  # beside the committed offsets of all of them, where there are some
 
 
 class BootStrategy(FaustBootStrategy):
@@ -102,6 +102,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     """aiokafka's consumer in its thread. Methods ending in ``_here`` run in the thread's loop, the others in the worker's."""
 
     shutdown_timeout = COMMIT_TIMEOUT_S
+    moments_ms: Mapping[TP, int] = {}  # to be committed beside the offsets
 
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
@@ -170,9 +171,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             _, sure = await bounds(consumer._client._bootstrap_servers, [tuple(tp) for tp in ends])
             ends = {tp: sure[tuple(tp)] for tp in ends}
         # An offset past the end is not of this log: the topic was made anew.
-        had_effects = {tuple(tp): at for tp, at in offsets.items() if at <= ends[tp]}
+        moments = {tuple(tp): int(stored[tp].metadata or 0) for tp, at in offsets.items() if at <= ends[tp]}
         committed, ends = {tp: offsets.get(tp) for tp in tps}, {tp: ends[tp] for tp in tps}
-        return Survey(committed, beginnings, ends, [tuple(tp) for tp in every], had_effects)
+        return Survey(committed, beginnings, ends, [tuple(tp) for tp in every], moments)
 
     async def seek_here(self, starts: Mapping[TP, int]) -> None:
         consumer = self._ensure_consumer()
@@ -182,7 +183,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     async def _commit(self, offsets: Mapping[FaustTP, int]) -> bool:
         """Unlike Faust's: an error is logged and the next interval tries again. What is not committed is only done again."""
         consumer = self._ensure_consumer()
-        mine = {KafkaTP(*tp): OffsetAndMetadata(at, "") for tp, at in offsets.items() if tp in consumer.assignment()}
+        mine = {
+            KafkaTP(*tp): OffsetAndMetadata(at, str(self.moments_ms.get(tp, 0)))
+            for tp, at in offsets.items()
+            if tp in consumer.assignment()
+        }
         try:
             await asyncio.wait_for(consumer.commit(mine), COMMIT_TIMEOUT_S)
         except (TimeoutError, KafkaError) as error:
@@ -216,10 +221,12 @@ class Consumer(driver.Consumer):
         offsets = {tp: at for feed in self.feeds for tp, at in feed.log.committable().items()}
         if not offsets:
             return False
+        moments_ms = {tp: ms for feed in self.feeds for tp, ms in feed.log.moments_reached().items()}
+        self._thread.moments_ms = moments_ms
         done = await self._commit(cast(Any, offsets))
         for feed in self.feeds:
             if done:
-                feed.log.committed(offsets)
+                feed.log.committed(offsets, moments_ms)
             else:
                 feed.log.health.commit_failures += 1
         return done
@@ -373,7 +380,7 @@ class Consumer(driver.Consumer):
             try:
                 await self.commit_and_end_transactions()
                 found = await self._thread.call(self._thread.survey_here(feed.handler.topics, feed.log.assigned))
-                feed.log.surveyed(found.every, found.had_effects)
+                feed.log.surveyed(found.every, found.moments_ms)
                 starts = await or_leave(feed.handler.start_offsets(found.committed, found.beginnings, found.ends))
                 starts = {tp: starts[tp] for tp in feed.log.assigned}
                 await self._thread.call(self._thread.seek_here(starts))

@@ -55,13 +55,13 @@ class QuixLog:
     def ends_as_of_ms(self) -> int:
         return time.time_ns() // 1_000_000
 
-    def had_effects(self) -> Mapping[TP, int]:
+    def moments(self) -> Mapping[TP, int]:
         return {}
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         await self._publisher.publish(messages)
 
-    def confirm(self, offsets: Mapping[TP, int]) -> None:
+    def confirm(self, offsets: Mapping[TP, int], moments_ms: Mapping[TP, int] | None = None) -> None:
         pass
 
     async def rewind(self) -> None:

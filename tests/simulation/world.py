@@ -25,7 +25,7 @@ from profile_store.memory import MemoryBackend, MemoryStore
 from schemas.event import Event
 from schemas.event import decode as decode_event
 from schemas.registry import ACTIONS, BY_NAME, DEAD_LETTERS, EVENT_TOPICS, LESSONS
-from streams.log import TP, Batch, Outgoing
+from streams.log import NOTHING, TP, Batch, Outgoing
 from streams.loop import Loop
 from streams.metrics import Metrics
 from streams.settings import Settings
@@ -78,6 +78,7 @@ class World:
     backend: MemoryBackend = field(init=False)
     now_ms: int = START_MS
     committed: dict[TP, int] = field(default_factory=dict)
+    moments: dict[TP, int] = field(default_factory=dict)  # beside the committed offsets
     published: list[Outgoing] = field(default_factory=list)
     owed: set[str] = field(default_factory=set)  # ids of effects that a committed state has held
     backups: list[object] = field(default_factory=list)
@@ -223,6 +224,7 @@ class VirtualLog:
         self.epoch = 0
         self.assigned: dict[TP, int] = {}  # read position
         self.confirmed: dict[TP, int] = {}
+        self.moments_reached: dict[TP, int] = {}
         self.seek_due = True
 
     def ends(self) -> Mapping[TP, int]:
@@ -234,8 +236,8 @@ class VirtualLog:
     def partitions(self) -> Sequence[TP]:
         return list(self._world.log)
 
-    def had_effects(self) -> Mapping[TP, int]:
-        return self._world.committed
+    def moments(self) -> Mapping[TP, int]:
+        return self._world.moments
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         await self._world.point()
@@ -245,24 +247,29 @@ class VirtualLog:
                 raise Crash
         await self._world.point()
 
-    def confirm(self, offsets: Mapping[TP, int]) -> None:
+    def confirm(self, offsets: Mapping[TP, int], moments_ms: Mapping[TP, int] = NOTHING) -> None:
         self.confirmed.update({tp: offset for tp, offset in offsets.items() if tp in self.assigned})
+        self.moments_reached.update({tp: ms for tp, ms in moments_ms.items() if tp in self.assigned})
 
     async def rewind(self) -> None:
         self.epoch += 1
         self.seek_due = True
         self.confirmed.clear()
+        self.moments_reached.clear()
 
     def assign(self, tps: Sequence[TP]) -> None:
         self.epoch += 1
         self.assigned = dict.fromkeys(tps, 0)
         self.confirmed.clear()
+        self.moments_reached.clear()
         self.seek_due = True
 
     def commit(self) -> None:
         """The periodic commit to Kafka."""
         for tp, offset in self.confirmed.items():
             self._world.committed[tp] = max(offset, self._world.committed.get(tp, 0))
+        for tp, moment_ms in self.moments_reached.items():
+            self._world.moments[tp] = max(moment_ms, self._world.moments.get(tp, 0))
 
 
 class Worker:

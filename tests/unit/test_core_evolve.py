@@ -227,10 +227,18 @@ def test_a_state_with_effects_is_written_again_by_a_tick() -> None:
 
 
 def test_nothing_is_caused_while_events_are_applied_again() -> None:
-    customer = complaining(Policy(effects=False))
+    customer = complaining(Policy(effects=False, silence_ms=at(400)))
     customer.waits_until(400)
     assert customer.known.effects == []
     assert customer.stage == "churned", "the state moves all the same"
+
+
+def test_what_silence_brings_later_than_it_did_before_has_its_effects() -> None:
+    customer = complaining(Policy(effects=False, silence_ms=at(10)))
+    customer.waits_until(9)
+    assert customer.known.effects == []
+    customer.waits_until(400)
+    assert customer.known.effects
 
 
 # Labels

@@ -56,6 +56,26 @@ def test_what_was_confirmed_is_committable_until_kafka_has_it(log: FaustLog) -> 
     assert log.committable() == {}
 
 
+def test_a_moment_is_committed_beside_the_offset_though_no_record_came(log: FaustLog) -> None:
+    log.assign([A])
+    log.surveyed([A, B], {A: 500, B: 700})
+    sought(log, {A: 3}, {A: 3}, {A: 3})
+    log.confirm({A: 3}, {A: 400, B: 900})
+    assert (log.committable(), log.moments_reached()) == ({}, {A: 500}), "it never goes back, and B is another's"
+    log.confirm({A: 3}, {A: 600})
+    assert (log.committable(), log.moments_reached()) == ({A: 3}, {A: 600})
+    log.committed({A: 3}, {A: 600})
+    assert (log.committable(), dict(log.moments())) == ({}, {A: 600, B: 700})
+
+
+def test_an_offset_without_a_moment_keeps_the_one_that_kafka_has(log: FaustLog) -> None:
+    log.assign([A])
+    log.surveyed([A], {A: 500})
+    sought(log, {A: 3}, {A: 3}, {A: 9})
+    log.confirm({A: 5})
+    assert (log.committable(), log.moments_reached()) == ({A: 5}, {A: 500})
+
+
 def test_kafkas_offset_never_goes_back(log: FaustLog) -> None:
     """The store came back older: what is applied again was done before."""
     log.assign([A])
