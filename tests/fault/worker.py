@@ -26,7 +26,7 @@ from profile_store.link import Link, Script
 from profile_store.redis_store import RedisStore
 from schemas.registry import DEAD_LETTERS, MODELS
 from streams.faust_log import FaustLog
-from streams.log import Outgoing
+from streams.log import NOTHING, Outgoing
 from streams.logging import configure
 from streams.settings import load
 
@@ -107,8 +107,8 @@ class PointedLog(FaustLog):
         await super().publish(messages)
         FATE.point({"": "", DEAD_LETTERS: "dead", MODELS: "snapshot"}.get(topic, "published"))
 
-    def confirm(self, offsets: Mapping[TP, int]) -> None:
-        super().confirm(offsets)
+    def confirm(self, offsets: Mapping[TP, int], moments_ms: Mapping[TP, int] = NOTHING) -> None:
+        super().confirm(offsets, moments_ms)
         FATE.point("confirmed")
 
 
