@@ -163,9 +163,14 @@ def _wake_ms(state: State, stage: Stage, horizon_days: int) -> int:
 
 def _apply_rules(work: Settling, stage_before: str, stage: Stage, risk_before: float | None, events: Sequence[Event]) -> None:
     state = work.state
+    happened: set[object] = {type(event.data) for event in events}
+    if stage.name != stage_before:
+        happened.add("stage")
+    if state.risk != risk_before:
+        happened.add("risk")
     turn = Turn(events, stage_before, stage, risk_before, state, work.scorer, work.x)
     for rule in RULES:
-        if rule.capped and not work.policy.capped_rules:
+        if rule.trigger not in happened or (rule.capped and not work.policy.capped_rules):
             continue
         raised = rule.check(turn)
         if raised is not None and _may(work, rule):

@@ -90,7 +90,7 @@ class State(msgspec.Struct, array_like=True, gc=False):
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(State).decode
 #: Larger states are compressed: Redis's memory is the service's main cost, and most states are small.
-COMPRESS_BYTES = 1000
+COMPRESS_BYTES = 1500
 LEVEL = -1  # half the time of level 1, for a twentieth more bytes
 _dictionary = zstandard.ZstdCompressionDict(DICTIONARY)
 _dictionary.precompute_compress(LEVEL)  # or every state would digest it anew

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from portrait.features.consumption import Consumption
 from portrait.features.registry import NOTHING
@@ -13,6 +13,7 @@ from portrait.models.churn import Scorer
 from portrait.state import State
 from schemas.event import Event
 from schemas.outputs import Reason
+from schemas.types import Data
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -67,6 +68,8 @@ class Raised(NamedTuple):
 
 class Rule(NamedTuple):
     name: str
+    #: What must have happened for the rule to be looked at: the stage or the risk changed, or an event of this type came.
+    trigger: Literal["stage", "risk"] | type[Data]
     check: Callable[[Turn], Raised | None]
     cooldown_ms: int
     expiry_ms: int

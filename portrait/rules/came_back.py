@@ -18,4 +18,4 @@ def check(turn: Turn) -> Raised | None:
     return Raised(str(turn.stage.since_day), [turn.why_stage()], SUGGEST)
 
 
-RULE = Rule("lost-customer-came-back", check, cooldown_ms=30 * DAY_MS, expiry_ms=7 * DAY_MS)
+RULE = Rule("lost-customer-came-back", "stage", check, cooldown_ms=30 * DAY_MS, expiry_ms=7 * DAY_MS)

@@ -19,4 +19,4 @@ def check(turn: Turn) -> Raised | None:
     return Raised(str(turn.rhythm.last_day), turn.why_risk(), SUGGEST)
 
 
-RULE = Rule("churn-risk-rose", check, cooldown_ms=14 * DAY_MS, expiry_ms=7 * DAY_MS, capped=True)
+RULE = Rule("churn-risk-rose", "risk", check, cooldown_ms=14 * DAY_MS, expiry_ms=7 * DAY_MS, capped=True)

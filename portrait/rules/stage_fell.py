@@ -26,4 +26,4 @@ def check(turn: Turn) -> Raised | None:
     return Raised(f"{stage.name}:{stage.since_day}", [turn.why_stage(), *turn.why_risk()], SUGGEST[stage.name])
 
 
-RULE = Rule("stage-fell", check, cooldown_ms=7 * DAY_MS, expiry_ms=14 * DAY_MS)
+RULE = Rule("stage-fell", "stage", check, cooldown_ms=7 * DAY_MS, expiry_ms=14 * DAY_MS)

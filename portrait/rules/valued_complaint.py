@@ -32,4 +32,4 @@ def check(turn: Turn) -> Raised | None:
     return Raised(worst.data.complaint_id, [reason, turn.why_stage()], SUGGEST)
 
 
-RULE = Rule("valued-customer-complained", check, cooldown_ms=DAY_MS, expiry_ms=2 * DAY_MS)
+RULE = Rule("valued-customer-complained", ComplaintOpened, check, cooldown_ms=DAY_MS, expiry_ms=2 * DAY_MS)
