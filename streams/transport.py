@@ -171,7 +171,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             _, sure = await bounds(consumer._client._bootstrap_servers, [tuple(tp) for tp in ends])
             ends = {tp: sure[tuple(tp)] for tp in ends}
         # An offset past the end is not of this log: the topic was made anew.
-        moments = {tuple(tp): int(stored[tp].metadata or 0) for tp, at in offsets.items() if at <= ends[tp]}
+        notes = {tuple(tp): stored[tp].metadata or "" for tp, at in offsets.items() if at <= ends[tp]}
+        moments = {tp: int(note) for tp, note in notes.items() if note.isdecimal()}  # other tools may have written anything
         committed, ends = {tp: offsets.get(tp) for tp in tps}, {tp: ends[tp] for tp in tps}
         return Survey(committed, beginnings, ends, [tuple(tp) for tp in every], moments)
 
