@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -40,6 +40,7 @@ class Verdict(msgspec.Struct, kw_only=True):
     effects_left: int = 0
     actions: int = 0  # distinct ids of actions and lessons in Kafka
     actions_missing: int = 0
+    gone_with_a_tail: int = 0  # ids that were not published when Redis lost the states that held them
     actions_extra: int = 0  # ids that no committed state is known to have held
     lessons: int = 0
     lessons_wrong: int = 0  # learned twice, or not at all, according to the last snapshot
@@ -51,8 +52,8 @@ class Verdict(msgspec.Struct, kw_only=True):
         return not any((*wrong, self.effects_left, self.actions_missing, self.lessons_wrong))
 
 
-async def judge(bootstrap: str, redis_url: str, owed: Path) -> Verdict:
-    """Reads everything; takes about a minute for a million events."""
+async def judge(bootstrap: str, redis_url: str, owed: Path, gone: Sequence[tuple[float, float]] = ()) -> Verdict:
+    """Reads everything; takes about a minute for a million events. ``gone``: when what Redis has lost was written."""
     verdict = Verdict()
     with redis.Redis.from_url(redis_url, protocol=2) as client:
         states = dict(read_states(client))
@@ -64,7 +65,7 @@ async def judge(bootstrap: str, redis_url: str, owed: Path) -> Verdict:
     verdict.dead_letters, verdict.dead_letters_wrong = len(dead), len(dead ^ letters)
     if dead ^ letters:
         verdict.notes.append(f"dead letters: missing {sorted(dead - letters)[:SHOWN]}, extra {sorted(letters - dead)[:SHOWN]}")
-    await check_effects(bootstrap, owed, verdict)
+    await check_effects(bootstrap, owed, gone, verdict)
     await check_lessons(bootstrap, verdict)
     return verdict
 
@@ -144,19 +145,22 @@ def _scores(client: redis.Redis, key: str) -> dict[str, float]:
     return {member.decode(): score for member, score in client.zrange(key, 0, -1, withscores=True)}
 
 
-async def check_effects(bootstrap: str, owed: Path, verdict: Verdict) -> None:
-    """Every id that a committed state held was published."""
-    committed: dict[str, str] = {}
+async def check_effects(bootstrap: str, owed: Path, gone: Sequence[tuple[float, float]], verdict: Verdict) -> None:
+    """Every id that a committed state held was published, unless Redis lost that state first."""
+    committed: dict[str, tuple[str, float]] = {}
     for line in owed.read_text().splitlines() if owed.exists() else ():
         at_ms, topic, id_ = line.split()
-        committed[id_] = f"{topic} {at_ms}"
+        committed[id_] = topic, int(at_ms) / 1000
     published: set[str] = set()
     for topic in (ACTIONS, LESSONS):
         published |= {msgspec.json.decode(record.value or b"")["id"] async for record in kafka.read_topic(bootstrap, topic)}
-    missing = committed.keys() - published
-    verdict.actions, verdict.actions_missing = len(published), len(missing)
-    verdict.actions_extra = len(published - committed.keys())
-    verdict.notes += [f"never published: {id_} {committed[id_]}" for id_ in sorted(missing)[:SHOWN]]
+    verdict.actions, verdict.actions_extra = len(published), len(published - committed.keys())
+    for id_ in sorted(committed.keys() - published):
+        topic, at_s = committed[id_]
+        lost = any(since <= at_s <= until for since, until in gone)
+        verdict.gone_with_a_tail += lost
+        verdict.actions_missing += not lost
+        verdict.notes.append(f"never published{', gone with a tail' if lost else ''}: {topic} {id_}, committed at {at_s:.3f}")
 
 
 async def check_lessons(bootstrap: str, verdict: Verdict) -> None:

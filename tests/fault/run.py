@@ -26,7 +26,7 @@ from tests.fault.faults import SESSION_TIMEOUT_S, Harm, schedule
 from tests.fault.fleet import ROOT, Fleet
 from tests.fault.judge import Verdict, judge
 from tests.fault.load import Load
-from tests.fault.servers import Store
+from tests.fault.servers import LOOK_S, Store
 from tests.fault.watch import Watch, quantile
 from tests.servers_kafka import Broker
 
@@ -148,7 +148,7 @@ async def fault_run(options: Options, broker: Broker, rng: Random) -> tuple[dict
         run.journal.tell("quiet", exits=exits, unexpected=len(run.fleet.unexpected))
         if any(exits):
             run.problems.append(f"workers that were asked to end did not end well: {exits}")
-        verdict = await judge(broker.bootstrap, store.url, options.directory / "owed")
+        verdict = await judge(broker.bootstrap, store.url, options.directory / "owed", store.gone)
         return _conclude(run, verdict, sent, time.monotonic() - began)
     finally:
         run.fleet.end()
@@ -201,7 +201,7 @@ async def _beside(*work: Any) -> AsyncIterator[None]:
 async def _remember(store: Store) -> None:
     while True:
         store.remember()
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(LOOK_S)
 
 
 def _environment(settings: Settings) -> dict[str, str]:

@@ -23,6 +23,8 @@ OPTIONS = (
 SAMPLES = 400
 #: A power cut may also tear the last record.
 TORN_BYTES_MAX = 300
+#: The file's length is looked at so often.
+LOOK_S = 0.5
 
 
 class Length(NamedTuple):
@@ -44,6 +46,8 @@ class Store:
         self._directory = Path(tempfile.mkdtemp(prefix="portrait-fault-redis-"))
         self._lengths: deque[Length] = deque(maxlen=SAMPLES)
         self._backup: Path | None = None
+        self._backup_at_s = 0.0
+        self.gone: list[tuple[float, float]] = []  # what was written between these two (epoch seconds) is lost
         self.server = RedisServer([binary, *OPTIONS], port=free_port(), directory=str(self._directory))
         self.url = self.server.url
 
@@ -84,6 +88,7 @@ class Store:
             return 0.0, 0
         size = max(0, min(old[-1].size, present.size) - self._rng.randrange(TORN_BYTES_MAX))
         os.truncate(self._last(present.manifest), size)
+        self._lose(present.at_s - old[-1].at_s + LOOK_S)
         return present.at_s - old[-1].at_s, present.size - size
 
     def back_up(self) -> bool:
@@ -95,7 +100,7 @@ class Store:
         except (OSError, shutil.Error):
             return False
         after = self._now()
-        self._backup = copy
+        self._backup, self._backup_at_s = copy, before.at_s if before else 0.0
         return before is not None and after is not None and before.manifest == after.manifest
 
     def restore(self) -> None:
@@ -105,10 +110,15 @@ class Store:
         shutil.rmtree(self._files)
         shutil.copytree(self._backup, self._files)
         self._lengths.clear()
+        self._lose(time.monotonic() - self._backup_at_s)
 
     def wipe(self) -> None:
         with self.server.client() as client:
             client.flushall()
+        self._lose(time.time())
+
+    def _lose(self, seconds: float) -> None:
+        self.gone.append((time.time() - seconds, time.time()))
 
     def hang(self, on: bool) -> None:
         """Neither answers nor refuses."""
