@@ -76,4 +76,5 @@ def _money_of(moved: Sequence[Event], today: int) -> list[Any]:
         total(refunded, lambda data: data.amount_minor),
         total(placed, lambda data: data.discount_minor),
         by_day(spent + returned, today),
+        len(placed),
     ]

@@ -8,13 +8,23 @@ from typing import Any
 
 from oracle.tools import counts, of_type, ones, total
 from schemas.clicks import AppOpened, CartChanged, ContentEngaged, ItemViewed, PageViewed, Searched, Touch
+from schemas.complaints import ComplaintResolved, ComplaintUpdated
 from schemas.contacts import ContactDelivered, ContactSent
-from schemas.customers import AttributesChanged, ExternalIdAssigned
+from schemas.customers import AttributesChanged, ExternalIdAssigned, IdentityLinked, IdentityUnlinked
 from schemas.event import Event
+from schemas.orders import OrderDelivered
 
 
 def activity(events: Sequence[Event], today: int) -> list[Any]:
-    company = (ContactSent, ContactDelivered, AttributesChanged, ExternalIdAssigned)
+    company: tuple[type, ...] = (
+        ContactSent,
+        ContactDelivered,
+        AttributesChanged,
+        ExternalIdAssigned,
+        IdentityLinked,
+        IdentityUnlinked,
+    )
+    company += (OrderDelivered, ComplaintUpdated, ComplaintResolved)
     own = [event for event in events if not isinstance(event.data, company)]
     return [
         min(event.time_ms for event in events),

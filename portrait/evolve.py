@@ -47,7 +47,7 @@ class Change(NamedTuple):
     folded: int
     repeated: int  # at or below the watermark
     duplicates: int  # in the ring of recent ids
-    raised: int  # actions
+    capped: int  # actions of rules that the model can set off for everybody
 
 
 def evolve(
@@ -79,14 +79,14 @@ def evolve(
             _fold(work, event)
         settle(work, at_ms, group)
     _wake_until(work, clock_ms)
-    if state.moment_ms // DAY_MS < clock_ms // DAY_MS:
-        settle(work, clock_ms, ())
+    if work.stage is None or state.moment_ms // DAY_MS < clock_ms // DAY_MS:
+        settle(work, max(state.moment_ms, clock_ms), ())
     state.moment_ms = max(state.moment_ms, clock_ms)
     state.version += 1
     fields = show(work)
     external = _external(state)
     added, removed = sorted(external - external_before), sorted(external_before - external)
-    return Change(state, fields, stage_before, added, removed, len(fresh), repeated, duplicates, work.raised)
+    return Change(state, fields, stage_before, added, removed, len(fresh), repeated, duplicates, work.capped)
 
 
 def _external(state: State) -> frozenset[tuple[str, str]]:

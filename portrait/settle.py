@@ -48,7 +48,7 @@ class Policy(NamedTuple):
 class Settling:
     """What accumulates while one state is moved through its moments."""
 
-    __slots__ = ("clock_ms", "customer_id", "dirty", "moved", "policy", "raised", "scorer", "shown_risk", "stage", "state", "x")
+    __slots__ = ("capped", "clock_ms", "customer_id", "dirty", "moved", "policy", "scorer", "shown_risk", "stage", "state", "x")
 
     def __init__(self, customer_id: str, state: State, clock_ms: int, scorer: Scorer, policy: Policy) -> None:
         self.customer_id, self.state, self.clock_ms, self.scorer, self.policy = customer_id, state, clock_ms, scorer, policy
@@ -56,7 +56,7 @@ class Settling:
         # Whether stage, rhythm or model may have changed since the last view.
         self.moved = not state.version or (state.risk is not None and state.model != scorer.version)
         self.shown_risk = b"%.4f" % state.risk if state.risk is not None else b""
-        self.raised = 0
+        self.capped = 0
         self.stage: Stage | None = None
         self.x: list[float] | None = None  # features of the last score
 
@@ -77,14 +77,16 @@ def settle(work: Settling, at_ms: int, events: Sequence[Event]) -> None:
     state.moment_ms = at_ms
     stage = work.stage = stage_at(state.rhythm, today, state.parts.activity.first_ms // DAY_MS)
     stage_before, risk_before = state.stage, state.risk
-    if stage.name != stage_before:
+    entered = (stage.name, stage.since_day)
+    if not state.stages or state.stages[-1] != entered:
         work.moved = True
         state.stage = stage.name
-        state.stages = [*state.stages, (stage.name, stage.since_day)][-STAGES_KEPT:]
+        earlier = state.stages[:-1] if stage.name == stage_before else state.stages  # it began on another day than was thought
+        state.stages = [*earlier, entered][-STAGES_KEPT:]
     _score(work, today)
     if state.pending:
         _label(work, today)
-    state.wake_ms = _wake_ms(state, stage, work.scorer.horizon_days)
+    state.wake_ms = _wake_ms(state, stage)
     policy = work.policy
     loud = policy.effects if events else at_ms > policy.silence_ms
     if loud and (events or stage.name != stage_before or state.risk != risk_before):
@@ -124,27 +126,28 @@ def _score(work: Settling, today: int) -> None:
     state.rescore_day = today + step if silence <= RESCORE_UNTIL_DAYS else NEVER
     last = state.pending[-1].day if state.pending else -NEVER
     if len(state.pending) < PENDING_MAX and today - last >= scorer.horizon_days // 2 and (silence == 0 or rescore_due):
-        state.pending.append(pending(today, state.risk, scorer.version, x))
+        state.pending.append(pending(today, state.risk, scorer.version, x, scorer.horizon_days))
 
 
-def _matures_day(pending: Pending, horizon_days: int) -> int:
-    return pending.day + horizon_days + GRACE_DAYS + 1
+def _matures_day(pending: Pending) -> int:
+    return pending.day + pending.horizon_days + GRACE_DAYS + 1
 
 
 def _label(work: Settling, today: int) -> None:
-    """Turn the examples whose horizon has passed into lessons. Both classes wait until then (see pitfall 1 of the protocol)."""
-    state, horizon = work.state, work.scorer.horizon_days
-    while state.pending and _matures_day(state.pending[0], horizon) <= today:
+    """Turn the examples whose horizon has passed into lessons. Both classes wait until then: a label that is known early is
+    nearly always of one class, and would ruin the model."""
+    state = work.state
+    while state.pending and _matures_day(state.pending[0]) <= today:
         example = state.pending.pop(0)
-        if _matures_day(example, horizon) * DAY_MS <= work.policy.silence_ms or len(state.effects) >= EFFECTS_MAX:
+        if _matures_day(example) * DAY_MS <= work.policy.silence_ms or len(state.effects) >= EFFECTS_MAX:
             continue
         bought = (state.parts.consumption or NOTHING.consumption).bought
-        churned = not bought.any_between(example.day + 1, example.day + horizon)
+        churned = not bought.any_between(example.day + 1, example.day + example.horizon_days)
         lesson = Lesson(
             id=digest(work.customer_id, churn.MODEL, str(example.day)),
             model=churn.MODEL,
             scored_at_ms=example.day * DAY_MS,
-            horizon_days=horizon,
+            horizon_days=example.horizon_days,
             features=dict(zip(churn.FEATURES, example.features, strict=False)),
             risk=example.risk,
             model_version=example.version,
@@ -153,10 +156,10 @@ def _label(work: Settling, today: int) -> None:
         state.effects.append(Effect(LESSONS, lesson.id, _json(lesson)))
 
 
-def _wake_ms(state: State, stage: Stage, horizon_days: int) -> int:
+def _wake_ms(state: State, stage: Stage) -> int:
     wake = min(stage.next_day, state.rescore_day)
     if state.pending:
-        wake = min(wake, _matures_day(state.pending[0], horizon_days))
+        wake = min(wake, _matures_day(state.pending[0]))
     # Always after today: whoever wakes a state until it has nothing due must come to an end.
     return min(max(wake, state.moment_ms // DAY_MS + 1) * DAY_MS, NEVER)
 
@@ -208,7 +211,7 @@ def _raise(work: Settling, rule: Rule, raised: Raised) -> None:
     state.effects.append(Effect(ACTIONS, action.id, _json(event)))
     state.cooldowns = {name: until for name, until in state.cooldowns.items() if until > now_ms}
     state.cooldowns[rule.name] = now_ms + rule.cooldown_ms
-    work.raised += 1
+    work.capped += rule.capped
 
 
 def digest(*parts: str) -> str:

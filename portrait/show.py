@@ -18,6 +18,9 @@ _json = msgspec.json.Encoder().encode
 BEFORE = 2
 
 
+NEEDS = [feature.name for feature in FEATURES].index("needs")
+
+
 def next_shown_day(state: State) -> int:
     """The day on which some feature's view changes by itself."""
     return min(state.due_days.values(), default=NEVER)
@@ -47,7 +50,7 @@ def show(work: Settling) -> dict[str, bytes | None]:
         if work.x is not None and state.risk is not None:
             risk = b"%.4f" % state.risk
             fields["churn_risk"] = risk
-            if another_day or work.moved or risk != work.shown_risk:
+            if another_day or work.moved or risk != work.shown_risk or NEEDS in work.dirty:  # its words count complaints
                 fields["risk"] = _json(_risk(work))
     fields["version"] = b"%d" % state.version
     fields["updated_at_ms"] = b"%d" % state.moment_ms

@@ -48,14 +48,15 @@ class Pending(msgspec.Struct, array_like=True, gc=False):
     risk: float
     version: str
     packed: bytes
+    horizon_days: int = 0
 
     @property
     def features(self) -> list[float]:
         return list(unpack(f"<{len(self.packed) // 4}f", self.packed))
 
 
-def pending(day: int, risk: float, version: str, features: Sequence[float]) -> Pending:
-    return Pending(day, risk, version, pack(f"<{len(features)}f", *features))
+def pending(day: int, risk: float, version: str, features: Sequence[float], horizon_days: int) -> Pending:
+    return Pending(day, risk, version, pack(f"<{len(features)}f", *features), horizon_days)
 
 
 class State(msgspec.Struct, array_like=True, gc=False):

@@ -62,7 +62,7 @@ class Profiles:
 
         Conflicts go round again; ``positions`` are committed when there are none left.
         """
-        policy = Policy(effects=loud, silence_ms=silence_ms, capped_rules=self._cap.open())
+        policy = Policy(effects=loud, silence_ms=silence_ms)
         written, with_effects = 0, []
         waiting = arrivals
         while True:
@@ -131,8 +131,9 @@ class Profiles:
 
     def _evolve(self, entries: Iterable[tuple[str, Cached]], arrivals: Arrivals, clock_ms: int, policy: Policy) -> list[Write]:
         scorer = self._scorer()
+        policy = policy._replace(capped_rules=self._cap.open())  # anew for each piece, or a batch could go far beyond it
         writes: list[Write] = []
-        folded = repeated = duplicates = raised = 0
+        folded = repeated = duplicates = capped = 0
         for customer_id, entry in entries:
             change = evolve(entry.state, customer_id, arrivals[customer_id], clock_ms, scorer, policy)
             if change is not None:
@@ -140,9 +141,9 @@ class Profiles:
                 folded += change.folded
                 repeated += change.repeated
                 duplicates += change.duplicates
-                raised += change.raised
+                capped += change.capped
         self._metrics.arrivals(folded, repeated, duplicates)
-        self._cap.count(raised)
+        self._cap.count(capped)
         return writes
 
     async def _commit(self, writes: Sequence[Write], positions: Mapping[TP, Position]) -> Sequence[int]:

@@ -56,6 +56,11 @@ def load(environ: Mapping[str, str]) -> Settings:
         raise SettingsError(f"PORTRAIT_*: {error}. clock is one of {get_args(Clock)}; see `portrait worker --help`") from error
     if settings.shards < 1 or settings.batch_records_max < 1 or settings.cache_profiles < settings.batch_records_max:
         raise SettingsError("PORTRAIT_SHARDS, PORTRAIT_BATCH_RECORDS_MAX: at least 1; PORTRAIT_CACHE_PROFILES: at least a batch")
+    if not 1 <= settings.horizon_days <= 730 or settings.sweep_interval_ms < 50 or settings.actions_per_minute_max < 0:
+        raise SettingsError(
+            "PORTRAIT_HORIZON_DAYS: 1 to 730; PORTRAIT_SWEEP_INTERVAL_MS: at least 50; "
+            "PORTRAIT_ACTIONS_PER_MINUTE_MAX: not negative"
+        )
     if "{" in settings.prefix or "}" in settings.prefix:
         raise SettingsError("PORTRAIT_PREFIX: braces would change the cluster's slot of every key")
     return settings

@@ -47,7 +47,10 @@ def partition_of(key: str, partitions: int) -> int:
 
 
 class ActionCap:
-    """How many actions a minute: beyond it, rules that the model can set off for everybody at once are held back."""
+    """How many actions a minute rules may raise that the model can set off for everybody at once. The rest is dropped.
+
+    It is looked at before each piece of a batch, so it may be passed by the customers of one piece.
+    """
 
     def __init__(self, per_minute_max: int, wall_ms: Callable[[], int]) -> None:
         self._max, self._wall_ms = per_minute_max, wall_ms
@@ -59,5 +62,5 @@ class ActionCap:
             self._minute, self._count = minute, 0
         return self._count < self._max
 
-    def count(self, raised: int) -> None:
-        self._count += raised
+    def count(self, capped: int) -> None:
+        self._count += capped

@@ -8,14 +8,28 @@ from msgspec import field
 
 from portrait.features.base import Feature, Part
 from portrait.structures import DAY_MS, NEVER, Days, Tally, add_day, expire_days, shown_windows, tally, top, windows
+from schemas.complaints import ComplaintResolved, ComplaintUpdated
 from schemas.contacts import ContactDelivered, ContactSent
-from schemas.customers import AttributesChanged, ExternalIdAssigned
+from schemas.customers import AttributesChanged, ExternalIdAssigned, IdentityLinked, IdentityUnlinked
 from schemas.event import Event
+from schemas.orders import OrderDelivered
 
 HOURS = tuple(str(hour) for hour in range(24))
 CHANNELS_MAX = 12
 #: What the company does, not the customer: it tells nothing of when and where they are active.
-OURS = frozenset((ContactSent, ContactDelivered, AttributesChanged, ExternalIdAssigned))
+OURS = frozenset(
+    (
+        ContactSent,
+        ContactDelivered,
+        AttributesChanged,
+        ExternalIdAssigned,
+        IdentityLinked,
+        IdentityUnlinked,
+        OrderDelivered,
+        ComplaintUpdated,
+        ComplaintResolved,
+    )
+)
 
 
 class Activity(Part, array_like=True, gc=False):

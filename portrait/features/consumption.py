@@ -31,6 +31,7 @@ class Money(Part, array_like=True, gc=False):
     refunded_minor: int = 0
     discount_minor: int = 0
     days: Days = field(default_factory=dict)
+    orders: int = 0  # placed
 
 
 class LastOrder(Part, array_like=True, gc=False):
@@ -87,6 +88,7 @@ def placed(part: Consumption, event: Event, today: int) -> None:
         part.bought.add(day)
     money = money_of(part, data.currency)
     money.placed_minor += data.amount_minor
+    money.orders += 1
     if data.amount_minor:
         add_day(money.days, day, today, data.amount_minor)
     last = part.last
@@ -149,8 +151,8 @@ def view(part: Consumption, today: int) -> tuple[dict[str, Any] | None, int]:
             w, m, q, leaves = windows(money.days, today)
             total = money.placed_minor - money.cancelled_minor - money.refunded_minor
             spend[currency] = shown_windows(w, m, q, total)
-            if money.placed_minor and part.placed:
-                spend[currency]["average_order"] = money.placed_minor // part.placed
+            if money.orders:
+                spend[currency]["average_order"] = money.placed_minor // money.orders
             due = min(due, leaves)
     if not (part.placed or part.cancelled or part.refunded or part.delivered):
         return None, due

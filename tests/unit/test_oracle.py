@@ -94,7 +94,7 @@ def test_a_cancellation_takes_the_order_off_its_own_day() -> None:
     days, bought, money, *_ = part_of([cancelled, refunded, placed], "consumption")
     assert days == {}
     assert bought == [TODAY - 3, "AQ=="]
-    assert money == {"CNY": [500, 500, 20, 0, {str(TODAY - 3): -20}]}
+    assert money == {"CNY": [500, 500, 20, 0, {str(TODAY - 3): -20}, 1]}
 
 
 def test_counts_are_facts_up_to_their_limit() -> None:

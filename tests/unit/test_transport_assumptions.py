@@ -12,7 +12,7 @@ import aiokafka
 import pytest
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import fetcher as kafka_fetcher
-from aiokafka.consumer import group_coordinator
+from aiokafka.consumer import group_coordinator, subscription_state
 from aiokafka.errors import KafkaError, UnknownError
 from faust.app import base as faust_app
 from faust.tables.recovery import Recovery
@@ -110,6 +110,42 @@ def test_aiokafka_still_has_the_methods() -> None:
     for name in ("highwater", "last_poll_timestamp", "partitions_for_topic", "subscription", "beginning_offsets", "end_offsets"):
         assert callable(getattr(aiokafka.AIOKafkaConsumer, name))
     assert callable(AIOKafkaClient.force_metadata_update)
+
+
+class Positions:
+    """A consumer as `fetch_here` sees it: the fetch hands out offset 3 of partition 0, and passes over markers in both."""
+
+    _closed = False
+
+    def __init__(self) -> None:
+        self.at = {("t", 0): 3, ("t", 1): 7, ("t", 2): 5}
+        self._fetcher = SimpleNamespace(_closed=False, _records={}, fetched_records=self.fetched_records)
+        self._subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=self))
+
+    def state_value(self, tp: Any) -> Any:
+        return SimpleNamespace(position=self.at[tp], has_valid_position=True)
+
+    async def fetched_records(self, partitions: Any, timeout: float, max_records: int) -> Any:
+        self.at = {("t", 0): 5, ("t", 1): 8, ("t", 2): 6}
+        return {("t", 0): [SimpleNamespace(offset=3)], ("t", 2): [SimpleNamespace(offset=5)]}
+
+    def assignment(self) -> set[Any]:
+        return set()
+
+
+def test_a_poll_tells_of_offsets_without_records() -> None:
+    consumer = Positions()
+    thread = cast(Any, SimpleNamespace(_ensure_consumer=lambda: consumer))
+    thread._positions = lambda partitions: transport.ConsumerThread._positions(thread, partitions)
+    poll = asyncio.run(transport.ConsumerThread.fetch_here(thread, list(consumer.at), 10))
+    assert poll.reached == {("t", 0): 5, ("t", 1): 8}
+
+
+def test_aiokafka_still_keeps_positions_where_they_are_read() -> None:
+    state = subscription_state.TopicPartitionState
+    assert isinstance(state.position, property) and isinstance(state.has_valid_position, property)
+    assert callable(subscription_state.Assignment.state_value)
+    assert "_subscription" in aiokafka.AIOKafkaConsumer.__init__.__code__.co_names
 
 
 def test_the_watch_is_a_task_that_faust_starts() -> None:

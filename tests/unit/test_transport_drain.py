@@ -15,7 +15,7 @@ from faust.types import TP as FaustTP
 from streams import feed as feed_module
 from streams.app import make_app
 from streams.faust_log import FaustLog
-from streams.log import TP, Batch
+from streams.log import TP, Batch, next_offsets
 from streams.producer import Publisher
 from streams.settings import Settings
 from streams.transport import App, Consumer, Poll, Survey
@@ -37,6 +37,7 @@ class FakeThread:
         self.committed: dict[TP, int] = {}
         self.position: dict[TP, int] = {}
         self.fetched = 0
+        self.hole: dict[TP, int] = {}  # offsets at the end that hold no records
         self.fail: Exception | None = None
 
     async def call(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -49,16 +50,20 @@ class FakeThread:
             error, self.fail = self.fail, None
             raise error
         records: dict[TP, list[Any]] = {}
+        reached: dict[TP, int] = {}
         for tp in sorted(partitions):
             at = self.position[tp]
-            upto = min(self.ends[tp], at + -(-records_max // len(partitions)))
+            last = self.ends[tp] - self.hole.get(tp, 0)
+            upto = min(last, at + -(-records_max // len(partitions)))
             if at < upto:
                 records[tp] = [Rec(*tp, offset) for offset in range(at, upto)]
                 self.position[tp] = upto
                 self.fetched += upto - at
+            elif at < self.ends[tp]:
+                reached[tp] = self.position[tp] = self.ends[tp]
         if not records:
             await asyncio.sleep(0.001)
-        return Poll(records, {tp: self.ends[tp] for tp in partitions}, 1)
+        return Poll(records, {tp: self.ends[tp] for tp in partitions}, 1, reached)
 
     async def survey_here(self, topics: Any, partitions: Any) -> Survey:
         ends = {tp: self.ends[tp] for tp in partitions}
@@ -95,7 +100,7 @@ class Handler:
             self.seen += [(tp, record.offset) for record in records]
         self.batches.append(sum(map(len, batch.records.values())))
         if batch.epoch == self.log.epoch:
-            self.log.confirm({tp: records[-1].offset + 1 for tp, records in batch.records.items()})
+            self.log.confirm(next_offsets(batch.records, batch.reached))
         self.busy = False
 
 
@@ -201,6 +206,27 @@ def test_what_comes_while_a_batch_waits_joins_it() -> None:
             await rig.until(lambda: len(rig.events.seen) == 5)
             assert rig.events.batches == [1, 4]
             assert rig.events.log.ends()[A] == 5
+
+    run(scenario)
+
+
+def test_offsets_without_records_at_the_end_are_reached_after_the_records_before_them() -> None:
+    async def scenario() -> None:
+        gate = asyncio.Event()
+
+        async def wait(batch: Batch) -> None:
+            await gate.wait()
+
+        async with Rig({A: 4, B: 2, C: 0}) as rig:
+            log = rig.events.log
+            rig.events.work = wait
+            rig.thread.hole = {A: 1, B: 2}
+            await rig.until(lambda: rig.thread.position == {A: 4, B: 2, C: 0})
+            assert log.health.lag() == {A: 4, B: 2}  # nothing is folded yet
+            gate.set()
+            await rig.until(lambda: not any(log.health.lag().values()))
+            assert rig.events.seen == [(A, 0), (A, 1), (A, 2)]
+            assert log.committable() == {A: 4, B: 2}
 
     run(scenario)
 
