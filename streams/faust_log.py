@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from streams.health import Health
-from streams.log import NOTHING, TP, Outgoing
+from streams.log import NOTHING, TP, Batch, Outgoing, next_offsets
 from streams.producer import Publisher
 
 
@@ -106,7 +106,11 @@ class FaustLog:
         if not any(self.health.lag().values()):
             self.health.last_progress_ms = self.health.last_poll_ms
 
-    def finished_batch(self) -> None:
+    def finished_batch(self, batch: Batch) -> None:
+        """What the handler has not confirmed yet, it keeps for later (lessons for a snapshot): it doesn't stall."""
+        if batch.epoch == self._epoch:
+            for tp, offset in next_offsets(batch.records, batch.reached).items():
+                self.health.confirmed[tp] = max(offset, self.health.confirmed.get(tp, 0))
         self.health.last_batch_ms = self.health.last_progress_ms = self._clock_ms()
 
     def committable(self) -> dict[TP, int]:

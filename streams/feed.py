@@ -42,7 +42,7 @@ async def handle(feed: Feed, batches: AsyncIterable[Batch]) -> None:
         async with feed.log.busy:
             if batch.epoch == feed.log.epoch:
                 await or_leave(feed.handler.on_batch(batch))
-                feed.log.finished_batch()
+                feed.log.finished_batch(batch)
         feed.log.changed.set()
 
 

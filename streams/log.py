@@ -24,12 +24,21 @@ class Record(Protocol):
 class Batch(NamedTuple):
     """What one poll brought: records in offset order for each partition, of one epoch.
 
-    ``ends`` is the log's end offset (high watermark) as last seen, for every assigned partition of events.
+    ``ends`` is the log's end offset (high watermark) as last seen, for every assigned partition of events. ``reached`` is the next
+    offset where that is beyond the last record: markers of transactions, or holes of compaction, take offsets too. There may be
+    nothing else in a batch.
     """
 
     epoch: int
     records: Mapping[TP, Sequence[Record]]
     ends: Mapping[TP, int]
+    reached: Mapping[TP, int] = NOTHING
+
+
+def next_offsets(records: Mapping[TP, Sequence[Record]], reached: Mapping[TP, int] = NOTHING) -> dict[TP, int]:
+    """Where each partition of a batch goes on, once the batch is done."""
+    after = {tp: of_partition[-1].offset + 1 for tp, of_partition in records.items() if of_partition}
+    return after | {tp: max(at, after.get(tp, 0)) for tp, at in reached.items()}
 
 
 class Outgoing(NamedTuple):

@@ -30,7 +30,7 @@ from profile_store.contract import ChainBroken, Position, Store, StoreError, Sto
 from schemas.registry import EVENT_TOPICS
 from streams.gate import Gate
 from streams.intake import take_in, without_value
-from streams.log import NOTHING, TP, Batch, Log, Outgoing, Record, Unpublishable
+from streams.log import NOTHING, TP, Batch, Log, Outgoing, Record, Unpublishable, next_offsets
 from streams.metrics import Metrics
 from streams.profiles import Profiles
 from streams.settings import Settings
@@ -120,8 +120,9 @@ class Loop:
 
     async def on_batch(self, batch: Batch) -> None:
         """Do all seven steps for the batch, or leave it to a new epoch. Never raises."""
-        for part in self._by_loudness(batch.records):
-            if not await self._until_done(partial(self._batch, *part), batch.epoch):
+        *first, last = self._by_loudness(batch.records)
+        for work in [*(partial(self._batch, *part) for part in first), partial(self._batch, *last, batch.reached)]:
+            if not await self._until_done(work, batch.epoch):
                 return
 
     def _by_loudness(self, records: Mapping[TP, Sequence[Record]]) -> Iterable[tuple[Mapping[TP, Sequence[Record]], bool]]:
@@ -136,13 +137,14 @@ class Loop:
         loud = {tp: of_partition[len(quiet.get(tp, ())) :] for tp, of_partition in records.items()}
         return [(quiet, False), (loud, True)] if any(loud.values()) else [(quiet, False)]
 
-    async def _batch(self, records: Mapping[TP, Sequence[Record]], loud: bool) -> None:
+    async def _batch(self, records: Mapping[TP, Sequence[Record]], loud: bool, reached: Mapping[TP, int] = NOTHING) -> None:
         with self._metrics.batch_seconds.time():
             intake = take_in(records, self._replayed())
-            offsets = {tp: of_partition[-1].offset + 1 for tp, of_partition in records.items() if of_partition}
+            offsets = next_offsets(records, reached)
             at_end = {tp: self._at_end(tp, offset) for tp, offset in offsets.items()}
             positions = {
-                tp: Position(offset, self._gate.clear_ms(tp, at_end[tp], intake.reached_ms[tp])) for tp, offset in offsets.items()
+                tp: Position(offset, self._gate.clear_ms(tp, at_end[tp], intake.reached_ms.get(tp, 0)))
+                for tp, offset in offsets.items()
             }
             clock_ms = self._clock_ms(offsets, intake.reached_ms)
             silence_ms = self._silence_ms or (0 if loud else clock_ms)
@@ -151,8 +153,8 @@ class Loop:
             await self._profiles.apply(intake.arrivals, clock_ms, positions, loud, silence_ms)
             # Only now: what other tasks see of the positions and the gate must be in the store.
             self._next.update(offsets)
-            for tp, reached_ms in intake.reached_ms.items():
-                self._gate.reached(tp, reached_ms, at_end.get(tp, False))
+            for tp in offsets:
+                self._gate.reached(tp, intake.reached_ms.get(tp, 0), at_end[tp])
             self._log.confirm(offsets)
         self._metrics.batch(records, intake)
 

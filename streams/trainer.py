@@ -16,7 +16,7 @@ from portrait.models.churn import MODEL
 from portrait.models.learner import Learner, restore
 from schemas.outputs import Lesson, Snapshot
 from schemas.registry import LESSONS, MODELS
-from streams.log import TP, Batch, Log, Outgoing
+from streams.log import TP, Batch, Log, Outgoing, next_offsets
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.tail import Models
@@ -85,10 +85,10 @@ class Trainer:
     async def on_batch(self, batch: Batch) -> None:
         """Learn every lesson of the batch; publish a snapshot when it is time. Never raises."""
         try:
-            for tp, records in batch.records.items():
+            for records in batch.records.values():
                 for record in records:
                     self._learn(record.value)
-                self._offsets[tp] = records[-1].offset + 1
+            self._offsets |= next_offsets(batch.records, batch.reached)
             await self.save(batch.epoch)
         except Exception as error:
             log.exception("unexpected in the trainer")

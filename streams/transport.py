@@ -33,7 +33,7 @@ from mode.threads import WorkerThread
 
 from streams.feed import Feed, or_leave
 from streams.kafka import KafkaProblem, bounds
-from streams.log import TP, Batch, Record
+from streams.log import NOTHING, TP, Batch, Record, next_offsets
 
 SCHEME = "portrait"
 # A partition that is handed over while a fetch is in flight waits for that fetch to return before its own next fetch:
@@ -51,11 +51,12 @@ T = TypeVar("T")
 
 
 class Poll(NamedTuple):
-    """What a poll brought, and the ends as last seen; none of them before ``as_of_ms``."""
+    """What a poll brought, and the ends as last seen; none of them before ``as_of_ms``. ``reached``: as in `Batch`."""
 
     records: dict[TP, list[Record]]
     ends: dict[TP, int]
     as_of_ms: int
+    reached: Mapping[TP, int] = NOTHING
 
 
 class Survey(NamedTuple):
@@ -129,6 +130,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         if consumer._closed or fetcher._closed:
             raise ConsumerStoppedError()
         wanted = {KafkaTP(*tp) for tp in partitions}
+        before = self._positions(wanted)
         ready = [tp for tp in fetcher._records if tp in wanted]
         if len(ready) < 2:
             records = await fetcher.fetched_records(wanted, timeout=POLL_S, max_records=records_max)
@@ -138,7 +140,17 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 records.update(await fetcher.fetched_records({tp}, timeout=0, max_records=share))
         present = wanted & consumer.assignment()
         ends = {tp: end for tp in present if (end := consumer.highwater(tp)) is not None}
-        return Poll(records, ends, min((consumer.last_poll_timestamp(tp) or 0 for tp in present), default=0))
+        # aiokafka moves a position only when it hands records out, or passes over what holds none.
+        after = next_offsets(records)
+        reached = {tp: at for tp, at in self._positions(wanted).items() if at > after.get(tp, before.get(tp, at))}
+        return Poll(records, ends, min((consumer.last_poll_timestamp(tp) or 0 for tp in present), default=0), reached)
+
+    def _positions(self, partitions: Collection[KafkaTP]) -> dict[TP, int]:
+        """Where the consumer stands now, as far as it knows. `position` would wait, and things would move meanwhile."""
+        subscription = self._ensure_consumer()._subscription.subscription
+        assignment = subscription and subscription.assignment
+        states = {tp: assignment.state_value(tp) for tp in partitions} if assignment else {}
+        return {tp: state.position for tp, state in states.items() if state and state.has_valid_position}
 
     async def check_here(self) -> None:
         """What a poll of aiokafka's own would look after, and Faust's does not. Raises RuntimeError when there is no way on."""
@@ -346,12 +358,12 @@ class Consumer(driver.Consumer):
         if epoch != feed.log.epoch:
             return  # a seek is due: what was read is read again
         feed.log.polled(poll.ends, poll.as_of_ms)
-        if not poll.records:
+        if not poll.records and not poll.reached:
             return
         if not self.flow_active or generation != self.app.consumer_generation_id:
             feed.log.seek_due = True  # what was read here is not given to anybody; a batch under way may still finish
             return
-        await self._give(feed, Batch(epoch, poll.records, dict(feed.log.ends())))
+        await self._give(feed, Batch(epoch, poll.records, dict(feed.log.ends()), dict(poll.reached)))
 
     async def _give(self, feed: Feed, batch: Batch) -> None:
         """To the agent: with the batch that waits for it, or as the next one."""
@@ -360,15 +372,16 @@ class Consumer(driver.Consumer):
             for tp, records in batch.records.items():
                 waiting.setdefault(tp, []).extend(records)
             cast(dict[TP, int], feed.last.ends).update(batch.ends)
+            cast(dict[TP, int], feed.last.reached).update(batch.reached)
         else:
             feed.last = batch
             await self.callback(self._message(batch))
 
     def _message(self, batch: Batch) -> Any:
         """Faust needs some partition to find the agent by, and the generation to drop what is older than a rebalance."""
-        tp, records = next(iter(batch.records.items()))
+        tp, offset = next(iter(next_offsets(batch.records, batch.reached).items()))
         return ConsumerMessage(
-            tp[0], tp[1], records[-1].offset, 0.0, 0, [], None, cast(Any, batch), None, 0, 0, FaustTP(*tp),
+            tp[0], tp[1], offset - 1, 0.0, 0, [], None, cast(Any, batch), None, 0, 0, FaustTP(*tp),
             generation_id=self.app.consumer_generation_id,
         )  # fmt: skip
 

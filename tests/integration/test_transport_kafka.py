@@ -18,6 +18,7 @@ from uuid import uuid4
 
 import msgspec
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from streams.log import Outgoing, Unpublishable
@@ -157,6 +158,28 @@ def test_kill_9_loses_nothing_and_sigterm_commits(scene: Scene) -> None:
     assert scene.end(worker) == 0
     assert scene.committed() == scene.confirmed()
     assert sum(scene.committed().values()) == scene.published
+
+
+def test_the_markers_of_transactions_are_read_to_their_end(scene: Scene) -> None:
+    if "in memory" in scene.broker.name:
+        pytest.skip("it has no transactions")
+
+    async def publish() -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=scene.broker.bootstrap, transactional_id=scene.topic)
+        await producer.start()
+        try:
+            for n in range(3):
+                async with producer.transaction():
+                    await producer.send_and_wait(scene.topic, b"%d" % n, partition=0)
+        finally:
+            await producer.stop()
+
+    worker = scene.worker()
+    asyncio.run(publish())
+    scene.until(lambda: scene.confirmed().get(0) == 6)  # each of the three with its marker
+    assert sorted(scene.seen()) == [(0, 0), (0, 2), (0, 4)]
+    assert scene.end(worker) == 0
+    assert scene.committed()[0] == 6
 
 
 def test_sigterm_finishes_the_batch_under_way_and_commits_it(scene: Scene) -> None:

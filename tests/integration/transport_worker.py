@@ -17,7 +17,7 @@ import uvloop
 
 from streams.app import make_app, run_worker
 from streams.faust_log import FaustLog
-from streams.log import TP, Batch
+from streams.log import TP, Batch, next_offsets
 from streams.producer import Publisher
 from streams.settings import Settings
 
@@ -61,7 +61,7 @@ class Recorder:
         seen = [record for records in batch.records.values() for record in records]
         if any(record.offset == self._plan.raise_at for record in seen):
             raise ValueError("as planned")
-        done = {tp: records[-1].offset + 1 for tp, records in batch.records.items()}
+        done = next_offsets(batch.records, batch.reached)
         self._write(*(f"{r.partition} {r.offset}" for r in seen), *(f"confirmed {tp[1]} {at}" for tp, at in done.items()))
         self._log.confirm(done)
 

@@ -1,0 +1,32 @@
+"""Offsets that hold no records (markers of transactions, holes of compaction) hold up neither the clock nor the positions."""
+
+from __future__ import annotations
+
+import asyncio
+
+from streams.log import Batch
+from tests.simulation.world import Faults, Worker, World
+
+NO_FAULTS = Faults(0, 0, 0, 0, 0)
+
+
+def test_a_batch_without_records_takes_the_position_to_the_end() -> None:
+    async def scenario() -> None:
+        world = World(1, NO_FAULTS)
+        worker = Worker(world, "w")
+        worker.log.assign(list(world.log))
+        await worker.step()
+        for _ in range(5):
+            world.produce(5)
+        tps = list(world.log)
+        ends = worker.log.ends
+        worker.log.ends = lambda: {tp: end + 1 for tp, end in ends().items()}  # type: ignore[method-assign]
+        records = {tp: world.log[tp] for tp in tps if world.log[tp]}
+        await worker.loop.on_batch(Batch(worker.log.epoch, records, worker.log.ends()))
+        await worker.loop.on_batch(Batch(worker.log.epoch, {}, worker.log.ends(), worker.log.ends()))
+        assert worker.log.confirmed == worker.log.ends()
+        positions = await worker.loop._store.positions()
+        assert {tp: position.next_offset for tp, position in positions.items()} == worker.log.ends()
+        assert min(position.clear_ms for position in positions.values()) == world.now_ms
+
+    asyncio.run(scenario())
