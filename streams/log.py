@@ -24,9 +24,9 @@ class Record(Protocol):
 class Batch(NamedTuple):
     """What one poll brought: records in offset order for each partition, of one epoch.
 
-    ``ends`` is the log's end offset (high watermark) as last seen, for every assigned partition of events. ``reached`` is the next
-    offset where that is beyond the last record: markers of transactions, or holes of compaction, take offsets too. There may be
-    nothing else in a batch.
+    ``ends`` is the log's end offset (high watermark) as last seen, for every assigned partition of events. ``reached`` is the
+    next offset where that is beyond the last record: markers of transactions and holes of compaction take offsets too. There
+    may be nothing else in a batch.
     """
 
     epoch: int

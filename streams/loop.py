@@ -170,10 +170,10 @@ class Loop:
     async def sweep(self) -> None:
         """One round of ticks: tell the others how far this worker's partitions are, and settle who is due. Never raises."""
         epoch = self._log.epoch
-        if not self._next or not await self._until_done(self._heartbeat, epoch):
+        if not self._own() or not await self._until_done(self._heartbeat, epoch):
             return
         more = [True]
-        while more.pop() and self._next:
+        while more.pop() and self._own():
             await self._until_done(partial(self._ticks, more), epoch)
             if not more:
                 return
@@ -181,7 +181,7 @@ class Loop:
     async def _heartbeat(self) -> None:
         """Positions of idle partitions: their time goes on. Also takes published effects out of the store."""
         positions = {}
-        for tp, offset in self._next.items():
+        for tp, offset in self._own().items():
             at_end = self._at_end(tp, offset)
             self._gate.reached(tp, 0, at_end)
             positions[tp] = Position(offset, self._gate.clear_ms(tp, at_end))
@@ -197,9 +197,14 @@ class Loop:
         written = await self._profiles.apply(mine, until_ms, {}, True, self._silence_ms) if mine else 0
         self._metrics.ticks.inc(written)
         if len(due) < TICKS_AT_ONCE:
-            own = [tp for tp in self._tick_partitions() if tp in self._next]
-            self._log.confirm({tp: self._next[tp] for tp in own}, dict.fromkeys(own, max(0, until_ms)))
+            own = {tp: offset for tp, offset in self._own().items() if tp[0] == TICK_TOPIC}
+            self._log.confirm(own, dict.fromkeys(own, max(0, until_ms)))
         more[:] = [written > 0 and len(due) >= TICKS_AT_ONCE]
+
+    def _own(self) -> dict[TP, int]:
+        """`_next` of what is still assigned: whoever is left without a partition is not asked where to start, and keeps the old."""
+        assigned = self._log.ends()
+        return {tp: offset for tp, offset in self._next.items() if tp in assigned}
 
     def _sweeps(self, customer_id: str) -> bool:
         """Exactly one worker ticks a customer: the owner of their partition of TICK_TOPIC, who most likely has them in memory."""

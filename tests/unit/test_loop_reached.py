@@ -30,3 +30,20 @@ def test_a_batch_without_records_takes_the_position_to_the_end() -> None:
         assert min(position.clear_ms for position in positions.values()) == world.now_ms
 
     asyncio.run(scenario())
+
+
+def test_a_worker_that_is_left_without_partitions_sweeps_no_more() -> None:
+    async def scenario() -> None:
+        world = World(1, NO_FAULTS)
+        old, new = Worker(world, "old"), Worker(world, "new")
+        old.log.assign(list(world.log))
+        await old.step()
+        await old.loop.sweep()
+        before = await new.loop._store.positions()
+        assert before
+        old.log.assign([])
+        world.now_ms += 1000
+        await old.loop.sweep()
+        assert await new.loop._store.positions() == before
+
+    asyncio.run(scenario())
