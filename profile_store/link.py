@@ -182,7 +182,10 @@ class Link:
             except NoScriptError:
                 raise
             except (RedisError, OSError) as error:
-                raise explain(error, sent_write=write) from error
+                told = explain(error, sent_write=write)
+                if isinstance(told, StoreUnavailable):  # a demoted primary, perhaps: its name leads elsewhere by now
+                    await self._drop()
+                raise told from error
         raise StoreUnavailable("the nodes of the cluster disagree on where a shard is; they should settle soon")
 
     async def _ready(self) -> AbstractConnection:
