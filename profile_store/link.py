@@ -75,8 +75,10 @@ class Servers:
                 socket_read_size=_READ_BYTES,
                 driver_info=None,
             )
-        except ValueError as error:
-            raise StoreRefused(f"PORTRAIT_REDIS is not the URL of a Redis: {error}") from error
+        except ValueError:  # its text, and its traceback's, may hold the password
+            raise StoreRefused(
+                "PORTRAIT_REDIS is not the URL of a Redis, as redis://user:password@host:6379/0: percent-encode the password"
+            ) from None
         self._make = pool.connection_class
         self._options = pool.connection_kwargs
         self._cluster = cluster

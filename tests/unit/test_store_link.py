@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 
 import pytest
 
-from profile_store.contract import StoreUnavailable
+from profile_store.contract import StoreRefused, StoreUnavailable
 from profile_store.link import Link, Servers
 
 
@@ -36,3 +37,11 @@ def test_after_not_now_the_name_is_asked_again_where_the_server_is(answer: str) 
         server.close()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("url", ["redis://user:pass/sesame@host:6379/0", "redis://user:pass[sesame@host:6379", "pass-sesame"])
+def test_a_malformed_url_does_not_tell_the_password(url: str) -> None:
+    with pytest.raises(StoreRefused, match="percent-encode") as told:
+        Servers(url, cluster=False, timeout_s=1)
+    assert "sesame" not in "".join(traceback.format_exception(told.value))
+    assert "pass" not in str(told.value).replace("password", "")
