@@ -202,7 +202,7 @@ class Loop:
         more[:] = [written > 0 and len(due) >= TICKS_AT_ONCE]
 
     def _own(self) -> dict[TP, int]:
-        """`_next` of what is still assigned: whoever is left without a partition is not asked where to start, and keeps the old."""
+        """`_next` of what is still assigned: a worker that is left without partitions is not asked where to start anew."""
         assigned = self._log.ends()
         return {tp: offset for tp, offset in self._next.items() if tp in assigned}
 
