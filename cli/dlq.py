@@ -102,7 +102,10 @@ def replay(
     value: Annotated[str | None, typer.Option(help="The whole event anew, as JSON; for one ID.")] = None,
     key: Annotated[str | None, typer.Option(help="Another customer id.")] = None,
     topic: Annotated[str | None, typer.Option(help="Another topic than where it came from.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Also those that were replayed before.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Also those replayed before: a duplicate within 16 events of the customer, counted again later."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check.")] = False,
     json: Json = False,
 ) -> None:

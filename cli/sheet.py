@@ -85,6 +85,8 @@ _VALUES_ZH = {
 }
 _SEVERE = {"high", "critical"}
 
+DAY_MS = 86_400_000
+
 
 class Sheet:
     """Renders one profile as of ``now_ms``. ``actions``: this customer's latest, latest first; None: they could not be read."""
@@ -151,7 +153,8 @@ class Sheet:
         return head.append(_joined(*map(self._value, first), *map(plain, rest + ids)), "bright_black")
 
     def _stage(self, cycle: contract.Lifecycle) -> Iterator[Text | str]:
-        since = self._t("since", date=date(cycle.since_ms), ago=self._ago(cycle.since_ms))
+        today = self._now_ms - cycle.since_ms < DAY_MS  # a stage begins on a day, not at an hour
+        since = self._t("since", date=date(cycle.since_ms), ago=self._ago(self._now_ms if today else cycle.since_ms))
         yield Text.assemble(stage_text(cycle.stage, self._lang), f"  {since}  ", self._reason(cycle.why))
         if cycle.next_if_silent_ms is not None:
             yield Text(self._t("if_silent", date=date(cycle.next_if_silent_ms)), "bright_black")

@@ -124,6 +124,8 @@ def decode(topic: str, key: bytes | None, value: bytes | None, headers: Headers,
 
 
 def _event(code: int, customer_id: str, envelope: Any, record_ms: int) -> Event | Rejection:
+    if "\0" in envelope.source or "\0" in envelope.id:  # it stands between the two in the hash
+        return Rejection("invalid", "$.source", "source or id holds a NUL character", "leave it out")
     time = envelope.time
     if time is None:
         time_ms, hour = record_ms, record_ms // HOUR_MS % 24
@@ -155,7 +157,7 @@ def _event(code: int, customer_id: str, envelope: Any, record_ms: int) -> Event 
 
 def customer_id_of(key: bytes | None) -> str | Rejection:
     """The identity in a record's key: 1 to 256 bytes of UTF-8 without control characters. Anything else printable is allowed."""
-    remedy = "set the record's key to the customer id (or the anonymous id, or the social handle)"
+    remedy = "the key is the customer id, the anonymous id or the handle: 1 to 256 bytes of UTF-8, no control characters"
     if not key:
         return Rejection("bad-key", "key", "the record has no key", remedy)
     if len(key) > CUSTOMER_ID_BYTES_MAX:
@@ -189,6 +191,9 @@ def _decode_binary(topic: str, value: bytes, headers: Headers) -> Any:
 _PATH = re.compile(r"^(?P<message>.*?)(?: - at (?P<key>`key` in )?`(?P<path>[^`]+)`)?$", re.DOTALL)
 
 
+_MISSING = re.compile(r"Object missing required field `([^`]+)`")
+
+
 def _rejection(topic: str, value: bytes, error: Exception) -> Rejection:
     """Say what msgspec found, with its path; tell an unknown type from one that belongs to another topic."""
     text = str(error)
@@ -200,14 +205,22 @@ def _rejection(topic: str, value: bytes, error: Exception) -> Rejection:
     message, path = (match["message"], match["path"] or "$") if match else (text, "$")
     if match and match["key"]:
         message = f"a key: {message}"
-    if path == "$.type":
+    if missing := _MISSING.fullmatch(message):
+        path = f"{path}.{missing[1]}"
+    if path == "$.type" and not missing:
         return _type_rejection(topic, message)
-    return Rejection(
-        "invalid",
-        path,
-        message[:300],
-        f"see docs/publishing.md, or the AsyncAPI document, for what `{path}` of this type may hold",
-    )
+    return Rejection("invalid", path, message[:300], _remedy(path, bool(missing)))
+
+
+def _remedy(path: str, missing: bool) -> str:
+    if path == "$":
+        return "publish one CloudEvents 1.0 object: specversion, id, source, type, data"
+    if path == "$.specversion":
+        return 'say "specversion": "1.0"'
+    if path.endswith(".currency"):
+        return "name the currency by its ISO 4217 code of three letters, as in CNY"
+    what = "add it; " if missing else ""
+    return f"{what}docs/publishing.md, and the AsyncAPI document, say what `{path}` may hold"
 
 
 def _type_rejection(topic: str, message: str) -> Rejection:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import msgspec
 
@@ -35,7 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     session_timeout_s: float = 10.0
     http_host: str = "127.0.0.1"
     http_port: int = 6066  # /livez /readyz /metrics; 0: any free port; -1: none
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
 
 
 def load(environ: Mapping[str, str]) -> Settings:
@@ -53,7 +54,9 @@ def load(environ: Mapping[str, str]) -> Settings:
     try:
         settings = msgspec.convert(given, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"PORTRAIT_*: {error}. clock is one of {get_args(Clock)}; see `portrait worker --help`") from error
+        path = re.search(r"`\$\.(\w+)`", str(error))
+        name = f"PORTRAIT_{path[1].upper()}" if path else "PORTRAIT_*"
+        raise SettingsError(f"{name}: {error}; see `portrait worker --help`") from error
     if settings.shards < 1 or settings.batch_records_max < 1 or settings.cache_profiles < settings.batch_records_max:
         raise SettingsError("PORTRAIT_SHARDS, PORTRAIT_BATCH_RECORDS_MAX: at least 1; PORTRAIT_CACHE_PROFILES: at least a batch")
     if not 1 <= settings.horizon_days <= 730 or settings.sweep_interval_ms < 50 or settings.actions_per_minute_max < 0:
@@ -61,6 +64,8 @@ def load(environ: Mapping[str, str]) -> Settings:
             "PORTRAIT_HORIZON_DAYS: 1 to 730; PORTRAIT_SWEEP_INTERVAL_MS: at least 50; "
             "PORTRAIT_ACTIONS_PER_MINUTE_MAX: not negative"
         )
+    if not -1 <= settings.http_port <= 65535 or settings.session_timeout_s < 1 or not settings.kafka:
+        raise SettingsError("PORTRAIT_HTTP_PORT: -1 to 65535; PORTRAIT_SESSION_TIMEOUT_S: at least 1; PORTRAIT_KAFKA: not empty")
     if "{" in settings.prefix or "}" in settings.prefix:
         raise SettingsError("PORTRAIT_PREFIX: braces would change the cluster's slot of every key")
     return settings

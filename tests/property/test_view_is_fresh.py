@@ -1,0 +1,74 @@
+"""What readers have seen piece by piece is what a view made afresh from the state would show: nothing goes out of date."""
+
+from __future__ import annotations
+
+from random import Random
+
+import msgspec
+from hypothesis import given
+
+from portrait.evolve import due_ms, evolve, published
+from portrait.features.registry import FEATURES
+from portrait.lifecycle import reason_of, stage_at
+from portrait.models import churn
+from portrait.state import State
+from portrait.structures import DAY_MS
+from tests.property.lives import END_MS, arrive
+from tests.property.test_facts_order import ID, START_MS, arrivals, lives, randoms, sizes, stored, write
+
+OLD, NEW = churn.fresh(60), msgspec.structs.replace(churn.fresh(60), version="1.9", bias=0.7)
+
+
+def afresh(state: State) -> dict[str, object]:
+    """The features and the lifecycle of a state, as they are on its day."""
+    today = state.moment_ms // DAY_MS
+    shown: dict[str, object] = {}
+    for feature in FEATURES:
+        part = getattr(state.parts, feature.name)
+        view = None if part is None else feature.view(part, today)[0]
+        if view is not None:
+            shown[feature.name] = view
+    stage = stage_at(state.rhythm, today, state.parts.activity.first_ms // DAY_MS)
+    shown["stage"] = stage.name
+    shown["why"] = msgspec.to_builtins(reason_of(stage, state.rhythm))
+    shown["since_ms"] = stage.since_day * DAY_MS
+    shown["risk"] = None if state.risk is None else round(state.risk, 4)
+    return shown
+
+
+def as_readers_have_it(fields: dict[str, bytes | None]) -> dict[str, object]:
+    seen: dict[str, object] = {f.name: msgspec.json.decode(fields[f.name] or b"") for f in FEATURES if fields.get(f.name)}
+    lifecycle = msgspec.json.decode(fields["lifecycle"] or b"")
+    seen |= {"stage": (fields["stage"] or b"").decode(), "why": lifecycle["why"], "since_ms": lifecycle["since_ms"]}
+    risk = fields.get("risk")
+    seen["risk"] = msgspec.json.decode(risk)["churn"] if risk else None
+    assert lifecycle["stage"] == seen["stage"]
+    if risk:
+        assert float(fields["churn_risk"] or b"") == seen["risk"], "the scalar and the explained score are one"
+    return seen
+
+
+@lives
+@given(rng=randoms, size=sizes)
+def test_what_readers_saw_piece_by_piece_is_what_the_state_shows(rng: Random, size: tuple[int, int, int]) -> None:
+    state, fields, clock_ms = None, {}, 0
+    rest = arrivals(arrive(rng, write(rng, size), duplicates=3))
+    while rest:
+        n = rng.randint(1, 6)
+        batch, rest = rest[:n], rest[n:]
+        clock_ms = max(clock_ms, rng.randint(START_MS, END_MS) if rng.random() < 0.4 else 0, state.moment_ms if state else 0)
+        for work in (batch, ()) if rng.random() < 0.5 else (batch,):
+            change = evolve(state, ID, work, clock_ms, rng.choice((OLD, NEW)))
+            if change is not None:
+                fields.update(change.fields)
+                state = change.state
+                if rng.random() < 0.7:
+                    published(state)
+                state = stored(state) if rng.random() < 0.5 else state
+    assert state is not None
+    while (due := due_ms(state)) is not None and due <= clock_ms:  # what is due by itself may be shown later, by its tick
+        change = evolve(state, ID, (), max(due, clock_ms), OLD)
+        assert change is not None
+        fields.update(change.fields)
+        published(state)
+    assert as_readers_have_it(fields) == msgspec.json.decode(msgspec.json.encode(afresh(state)))
