@@ -19,6 +19,7 @@ from portrait.models.churn import Scorer
 from portrait.models.learner import digest
 from schemas.outputs import Replayed, Snapshot
 from schemas.registry import MODELS, REPLAYED
+from streams.kafka import KafkaProblem, bounds
 from streams.log import Record
 from streams.metrics import Metrics
 
@@ -50,25 +51,30 @@ class Tail:
             try:
                 await consumer.start()
                 await self._follow(consumer, offsets)
-            except KafkaError as error:
-                log.warning("can't follow a topic: trying again", topic=self._topic, error=type(error).__name__)
+            except (KafkaError, KafkaProblem) as error:
+                told = str(error) if isinstance(error, KafkaProblem) else type(error).__name__
+                log.warning("can't follow a topic: trying again", topic=self._topic, error=told)
                 await asyncio.sleep(RETRY_S)
             finally:
                 with suppress(KafkaError):
                     await consumer.stop()
 
     async def _follow(self, consumer: AIOKafkaConsumer, offsets: dict[TopicPartition, int]) -> None:
+        told = False
         while not (numbers := consumer.partitions_for_topic(self._topic)):
+            if not told:
+                log.warning("a topic is missing: waiting for it. `portrait topics create` makes it", topic=self._topic)
+                told = True
             await asyncio.sleep(RETRY_S)
             await consumer._client.force_metadata_update()
         partitions = [TopicPartition(self._topic, number) for number in numbers]
         consumer.assign(partitions)
         for partition, offset in offsets.items():
             consumer.seek(partition, offset)
-        ends = await consumer.end_offsets(partitions)
+        _, ends = await bounds(self._bootstrap, [tuple(partition) for partition in partitions])
         while True:
             if not self.caught_up.is_set():
-                at = [await consumer.position(partition) >= end for partition, end in ends.items()]
+                at = [await consumer.position(partition) >= ends[tuple(partition)] for partition in partitions]
                 if all(at):
                     self.caught_up.set()
             for partition, records in (await consumer.getmany(timeout_ms=POLL_MS)).items():
@@ -110,9 +116,9 @@ class Models:
             return
         if self.snapshot is not None and _order(snapshot) <= _order(self.snapshot):
             return
-        self._metrics.model.labels(self.scorer.version).set(0)
         self.snapshot, self.scorer = snapshot, scorer
         self._metrics.snapshots.labels("used").inc()
+        self._metrics.model.clear()  # or every version there ever was would stay a series
         self._metrics.model.labels(scorer.version).set(1)
         self._metrics.model_lessons.set(snapshot.lessons)
         self._metrics.model_loss.set(snapshot.metrics.get("log_loss", 0.0))
