@@ -6,6 +6,7 @@ assigned the one partition of `lessons`. Workers score with the newest snapshot.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
@@ -47,6 +48,8 @@ class Trainer:
         self._wall_ms = wall_ms
         self._learner = Learner(settings.horizon_days)
         self._offsets: dict[TP, int] = {}
+        self._epoch = -1  # the one that the offsets belong to
+        self._saving = asyncio.Lock()
         self._saved_lessons = 0
         self._saved_ms = 0
 
@@ -58,6 +61,7 @@ class Trainer:
         self, committed: Mapping[TP, int | None], beginnings: Mapping[TP, int], ends: Mapping[TP, int]
     ) -> Mapping[TP, int]:
         """Where the newest snapshot left off. Waits until the snapshots have been read."""
+        epoch = self._log.epoch
         await self._models.tail.caught_up.wait()
         snapshot = self._models.snapshot
         self._learner = self._restored(snapshot)
@@ -70,6 +74,7 @@ class Trainer:
                 offset = beginnings[tp]
             self._offsets[tp] = offset
         self._saved_lessons, self._saved_ms = self._learner.lessons, self._wall_ms()
+        self._epoch = epoch
         return dict(self._offsets)
 
     def _restored(self, snapshot: Snapshot | None) -> Learner:
@@ -105,6 +110,10 @@ class Trainer:
 
     async def save(self, epoch: int) -> None:
         """Publish a snapshot if there is enough new in it, and only then tell Kafka that the lessons are done."""
+        async with self._saving:
+            await self._save(epoch)
+
+    async def _save(self, epoch: int) -> None:
         new = self._learner.lessons - self._saved_lessons
         first = self._learner.lessons < SNAPSHOT_LESSONS
         old = self._wall_ms() - self._saved_ms >= SNAPSHOT_MS
@@ -115,13 +124,14 @@ class Trainer:
         snapshot = self._learner.snapshot(offsets, self._wall_ms())
         confirmed = dict(self._offsets)
         await self._log.publish([Outgoing(MODELS, MODEL.encode(), msgspec.json.encode(snapshot))])
-        self._saved_lessons, self._saved_ms = snapshot.lessons, snapshot.trained_at_ms
         self._metrics.snapshots.labels("published").inc()
+        if epoch != self._log.epoch:
+            return  # meanwhile another learner may have taken the place of this one
+        self._saved_lessons, self._saved_ms = snapshot.lessons, snapshot.trained_at_ms
         measured = {name: round(number, 4) for name, number in snapshot.metrics.items()}
         log.info("model snapshot", version=snapshot.version, **measured)
         self._log.confirm(confirmed)
 
     async def flush(self) -> None:
-        """Called now and then, so that the last lessons don't wait for more."""
-        if self._offsets:
-            await self.save(self._log.epoch)
+        """Called now and then, so that the last lessons don't wait for more. After a revocation it does nothing."""
+        await self.save(self._epoch)
