@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import traceback
 from collections.abc import AsyncIterable, Awaitable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from streams.failures import where
 from streams.faust_log import FaustLog
 from streams.log import Batch, BatchHandler
 
@@ -51,7 +51,6 @@ async def or_leave(work: Awaitable[T]) -> T:
     try:
         return await work
     except Exception as error:
-        where = "".join(traceback.format_tb(error.__traceback__))  # not the message: it may hold personal data
-        log.critical("a handler failed with %s: leaving at once\n%s", type(error).__name__, where)
+        log.critical("a handler failed: leaving at once: %s", where(error))
         leave_process(EXIT_HOPELESS)
         raise

@@ -28,6 +28,7 @@ from portrait.models.churn import Scorer
 from portrait.state import BrokenState, NewerFormat
 from profile_store.contract import ChainBroken, Position, Store, StoreError, StoreRefused, StoreUnavailable, StoreUncertain
 from schemas.registry import EVENT_TOPICS
+from streams.failures import where
 from streams.gate import Gate
 from streams.intake import take_in, without_value
 from streams.log import NOTHING, TP, Batch, Log, Outgoing, Record, Unpublishable, next_offsets
@@ -253,7 +254,7 @@ class Loop:
             except (StoreRefused, NewerFormat, BrokenState) as error:
                 self._die(str(error))
             except Exception as error:
-                log.exception("unexpected in the batch loop")
+                log.critical("unexpected in the batch loop", error=where(error))
                 self._die(f"unexpected in the batch loop: {type(error).__name__}")
         return False
 

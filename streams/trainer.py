@@ -17,6 +17,7 @@ from portrait.models.churn import MODEL
 from portrait.models.learner import Learner, restore
 from schemas.outputs import Lesson, Snapshot
 from schemas.registry import LESSONS, MODELS
+from streams.failures import where
 from streams.log import TP, Batch, Log, Outgoing, next_offsets
 from streams.metrics import Metrics
 from streams.settings import Settings
@@ -96,7 +97,7 @@ class Trainer:
             self._offsets |= next_offsets(batch.records, batch.reached)
             await self.save(batch.epoch)
         except Exception as error:
-            log.exception("unexpected in the trainer")
+            log.critical("unexpected in the trainer", error=where(error))
             self._die(f"unexpected in the trainer: {type(error).__name__}")
 
     def _learn(self, value: bytes | None) -> None:

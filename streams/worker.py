@@ -18,6 +18,7 @@ import structlog
 from profile_store.contract import StoreError, StoreRefused
 from profile_store.redis_store import RedisStore
 from streams.app import make_app, run_worker
+from streams.failures import where
 from streams.faust_log import FaustLog
 from streams.http import serve
 from streams.loop import Loop
@@ -145,7 +146,8 @@ async def _running(background: Sequence[Awaitable[None]]) -> AsyncIterator[None]
 
     def ended(task: asyncio.Future[None]) -> None:
         if not task.cancelled():
-            die(f"a background task ended: {task.exception()!r}")
+            error = task.exception()
+            die(f"a background task ended: {where(error) if error else 'without an error'}")
 
     for task in tasks:
         task.add_done_callback(ended)

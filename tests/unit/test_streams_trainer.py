@@ -67,6 +67,25 @@ def test_a_revoked_trainer_publishes_nothing() -> None:
     asyncio.run(scenario())
 
 
+def test_the_text_of_an_unexpected_error_is_not_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    personal = "alice@example.org"
+
+    def fail(_: Any) -> NoReturn:
+        raise ValueError(personal)
+
+    async def scenario() -> None:
+        trainer = await started(FakeLog())
+        monkeypatch.setattr(trainer, "_learn", fail)
+        monkeypatch.setattr(trainer, "_die", told.append)
+        await trainer.on_batch(Batch(1, {L: [cast(Any, SimpleNamespace(offset=0, value=b""))]}, {L: 9}))
+
+    monkeypatch.setattr(trainer_module, "log", SimpleNamespace(critical=lambda *args, **kw: told.append(f"{args} {kw}")))
+    asyncio.run(scenario())
+    assert len(told) == 2 and all("ValueError" in text for text in told)
+    assert "in fail" in told[0] and personal not in "".join(told)
+
+
 def test_a_batch_and_a_flush_publish_one_after_the_other() -> None:
     async def scenario() -> None:
         log = FakeLog()
