@@ -23,6 +23,8 @@ from streams import kafka
 
 KEYS = shard_keys("", 1)[0]
 NONCE_BYTES = 8
+#: A lesson that comes again is recognised while at most so many came between.
+LESSONS_HORIZON = 2000
 SHOWN = 5
 
 
@@ -43,7 +45,8 @@ class Verdict(msgspec.Struct, kw_only=True):
     gone_with_a_tail: int = 0  # ids that were not published when Redis lost the states that held them
     actions_extra: int = 0  # ids that no committed state is known to have held
     lessons: int = 0
-    lessons_wrong: int = 0  # learned twice, or not at all, according to the last snapshot
+    lessons_wrong: int = 0  # how many more or fewer the last snapshot has learned than stand before its offsets
+    lessons_again: int = 0  # came once more, with more than LESSONS_HORIZON others between
     notes: list[str] = []
 
     @property
@@ -164,17 +167,21 @@ async def check_effects(bootstrap: str, owed: Path, gone: Sequence[tuple[float, 
 
 
 async def check_lessons(bootstrap: str, verdict: Verdict) -> None:
-    """The newest snapshot has learned each lesson before its offsets once."""
+    """The newest snapshot has learned what stands before its offsets: each once, if it came again within the horizon."""
     newest: Snapshot | None = None
     async for record in kafka.read_topic(bootstrap, MODELS):
         snapshot = msgspec.json.decode(record.value or b"", type=Snapshot)
         if newest is None or (snapshot.generation, snapshot.lessons) > (newest.generation, newest.lessons):
             newest = snapshot
-    distinct: set[str] = set()
+    if newest is None:
+        return
+    learned: list[str] = []
     async for record in kafka.read_topic(bootstrap, LESSONS):
-        if newest is None or record.offset < newest.offsets[f"{record.topic}/{record.partition}"]:
-            distinct.add(msgspec.json.decode(record.value or b"", type=Lesson).id)
-    verdict.lessons = newest.lessons if newest else 0
-    verdict.lessons_wrong = abs(len(distinct) - newest.lessons) if newest else 0
+        lesson = msgspec.json.decode(record.value or b"", type=Lesson)
+        before = record.offset < newest.offsets[f"{record.topic}/{record.partition}"]
+        if before and lesson.id not in learned[-LESSONS_HORIZON:]:
+            learned.append(lesson.id)
+    verdict.lessons, verdict.lessons_again = newest.lessons, len(learned) - len(set(learned))
+    verdict.lessons_wrong = abs(len(learned) - newest.lessons)
     if verdict.lessons_wrong:
-        verdict.notes.append(f"lessons: {len(distinct)} distinct ones before the snapshot, {verdict.lessons} learned")
+        verdict.notes.append(f"lessons: {len(learned)} before the snapshot, {newest.lessons} learned")
