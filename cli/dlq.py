@@ -104,7 +104,7 @@ def replay(
     topic: Annotated[str | None, typer.Option(help="Another topic than where it came from.")] = None,
     force: Annotated[
         bool,
-        typer.Option("--force", help="Also those replayed before: within 16 events of the customer a duplicate, later counted again."),
+        typer.Option("--force", help="Also those replayed before: after 16 further events they count again."),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check.")] = False,
     json: Json = False,
