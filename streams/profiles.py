@@ -26,6 +26,8 @@ log = structlog.get_logger()
 NONCE_BYTES = 8
 #: Profiles of one commit: long enough to be worth a script call, short enough that readers don't wait for it.
 PIECE = 400
+#: Turns of the event loop that a commit needs until its bytes have left: tasks and locks of each shard, and the connection.
+SEND_TURNS = 20
 
 Arrivals = Mapping[str, Sequence[Arrival]]
 NOWHERE: Mapping[TP, Position] = {}
@@ -107,7 +109,8 @@ class Profiles:
                 if last:
                     writes += self._cleanings(arrivals)
                 committing = asyncio.create_task(commit(writes, evolved, positions if last and not lost else NOWHERE))
-                await asyncio.sleep(0)  # it is sent before the next piece is evolved
+                for _ in range(SEND_TURNS):  # it is sent before the next piece is evolved
+                    await asyncio.sleep(0)
             if committing:
                 await committing
         finally:
