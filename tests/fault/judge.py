@@ -79,6 +79,12 @@ def read_states(client: redis.Redis) -> Iterator[tuple[str, State]]:
         yield unquote(name.decode().removeprefix(KEYS.state)), decode(blob[NONCE_BYTES:])
 
 
+def effects_left(redis_url: str) -> int:
+    """How many states still hold effects."""
+    with redis.Redis.from_url(redis_url, protocol=2) as client:
+        return sum(bool(state.effects) for _, state in read_states(client))
+
+
 async def check_facts(bootstrap: str, states: dict[str, State], at_ms: int, verdict: Verdict) -> set[str]:
     """Every customer's facts. Returns the origins of what should be dead letters."""
     reader, dead = oracle_log.Reader(), set()

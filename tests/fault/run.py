@@ -24,7 +24,7 @@ from streams.settings import Clock, Settings
 from streams.topics import plan
 from tests.fault.faults import SESSION_TIMEOUT_S, Harm, schedule
 from tests.fault.fleet import ROOT, Fleet
-from tests.fault.judge import Verdict, judge
+from tests.fault.judge import Verdict, effects_left, judge
 from tests.fault.load import Load
 from tests.fault.servers import LOOK_S, Store
 from tests.fault.watch import Watch, quantile
@@ -32,6 +32,8 @@ from tests.servers_kafka import Broker
 
 #: Faults wait while an older one has not been recovered from for so long; after STUCK_S nobody waits any more.
 PATIENCE_S, STUCK_S = 45.0, 600.0
+#: Published effects leave the states with a later sweep; those that are there after so long are for the verdict.
+EFFECTS_S = 60.0
 
 
 @dataclass
@@ -130,6 +132,9 @@ class Run:
             if time.monotonic() > deadline:
                 raise Stuck(f"after {STUCK_S:.0f} s without faults the lag is {self.watch.lag}")
             await asyncio.sleep(0.25)
+        patience = time.monotonic() + EFFECTS_S
+        while time.monotonic() < patience and await asyncio.to_thread(effects_left, self.store.url):
+            await asyncio.sleep(0.5)
 
 
 async def fault_run(options: Options, broker: Broker, rng: Random) -> tuple[dict[str, Any], bool]:

@@ -205,11 +205,11 @@ async def _records(bootstrap: str, topic: str) -> list[Any]:
 @pytest.mark.parametrize("faults", [{"kill": 3}, {"lost_tail": 1, "wipe": 1}], ids=["workers-killed", "writes-lost"])
 def test_faults_under_load_lose_and_double_nothing(broker: Broker, tmp_path: Path, faults: dict[str, int]) -> None:
     options = Options(
-        seed=7, faults=faults, workers=2, rate=300, customers=200, partitions=2, pause_s=3.0, warm_up_s=4.0, quiet_s=3.0,
+        seed=7, faults=faults, workers=2, rate=300, customers=200, partitions=2, pause_s=2.0, warm_up_s=3.0, quiet_s=2.0,
         redis="valkey", clock="stream", directory=tmp_path,
     )  # fmt: skip
     summary, fine = asyncio.run(fault_run(options, broker, random.Random(7)))
-    assert fine, (tmp_path / "verdict.txt").read_text()[:3000]
+    assert fine, f"{summary}\n{(tmp_path / 'verdict.txt').read_text()[:3000]}"
     assert summary["events"] == summary["sent"] > 1000
     assert (summary["lost"], summary["double"], summary["actions_missing"]) == (0, 0, 0)
     assert (summary["kills"], summary["wipes"], summary["lost_tails"]) == tuple(
