@@ -14,10 +14,10 @@ import msgspec
 import typer
 
 from cli import output
+from cli.positions import stored_positions
 from cli.topics import differences
 from profile_store.contract import TP, Position, StoreError
 from profile_store.diagnosis import ServerFacts, server_facts
-from profile_store.redis_store import RedisStore
 from schemas.outputs import Snapshot
 from schemas.registry import DEAD_LETTERS, EVENT_TOPICS, MODELS, REPLAYED
 from streams import kafka
@@ -76,7 +76,7 @@ async def _all() -> list[Finding]:
     positions: dict[TP, Position] | None = None
     try:
         findings += check_server(await server_facts(settings.redis, cluster=settings.cluster))
-        positions = await _positions(settings)
+        positions = await stored_positions(settings)
     except StoreError as error:
         findings.append(Finding("FAIL", "redis", str(error), "start it, or set PORTRAIT_REDIS=redis://HOST:6379/0"))
     try:
@@ -141,21 +141,6 @@ def check_server(facts: ServerFacts) -> Iterator[Finding]:
 
 def _mb(size: int) -> str:
     return f"{size / 1e6:,.0f} MB"
-
-
-async def _positions(settings: Settings) -> dict[TP, Position]:
-    store = RedisStore(
-        settings.redis,
-        worker_id="doctor",
-        rng=os.urandom,
-        shards=settings.shards,
-        cluster=settings.cluster,
-        prefix=settings.prefix,
-    )
-    try:
-        return await store.positions()
-    finally:
-        await store.close()
 
 
 async def _check_kafka(settings: Settings, positions: Mapping[TP, Position] | None) -> AsyncIterator[Finding]:

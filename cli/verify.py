@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,9 +14,9 @@ from rich.table import Table
 
 from cli import output
 from cli.audit import Audit, Checked, Report
+from cli.positions import stored_positions
 from portrait.state import BrokenState, NewerFormat
-from profile_store.contract import TP, Position
-from profile_store.redis_store import RedisStore
+from profile_store.contract import TP
 from profile_store.scan import StateReader
 from schemas.registry import DEAD_LETTERS, EVENT_TOPICS, REPLAYED
 from streams import kafka
@@ -73,30 +72,15 @@ def command(
 
 async def verify(settings: Settings, full: list[str], sample: int, at_ms: int) -> Report:
     """Raises CantVerify, BrokenState, NewerFormat, StoreError, KafkaProblem."""
-    before = await _positions(settings)
+    before = await stored_positions(settings)
     audit = Audit({tp: at.next_offset for tp, at in before.items()}, full=full, sample=sample, rng=SystemRandom())
     with output.progress() as bar:
         await _read_states(settings, audit, bar)
         await _read_log(settings, audit, bar)
-    after = await _positions(settings)
+    after = await stored_positions(settings)
     if any(tp not in after or after[tp].next_offset < at.next_offset for tp, at in before.items()):
         raise CantVerify("Redis has lost writes while its profiles were read: run this again once the workers have caught up")
     return audit.report(at_ms)
-
-
-async def _positions(settings: Settings) -> dict[TP, Position]:
-    store = RedisStore(
-        settings.redis,
-        worker_id="verify",  # it never writes, so it never has a chain
-        rng=secrets.token_bytes,
-        shards=settings.shards,
-        cluster=settings.cluster,
-        prefix=settings.prefix,
-    )
-    try:
-        return await store.positions()
-    finally:
-        await store.close()
 
 
 async def _read_states(settings: Settings, audit: Audit, bar: Progress) -> None:

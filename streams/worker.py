@@ -82,9 +82,6 @@ async def run(settings: Settings, stop: asyncio.Event | None = None, *, ready: C
     trainer = Trainer(settings, lessons, models, wall_ms=wall_ms, metrics=metrics, die=die)
     app = make_app(settings, [(events, loop), (lessons, trainer)])
 
-    async def sweep() -> None:
-        await loop.sweep()
-
     async def follow() -> None:
         metrics.follow_lag({**events.health.lag(), **lessons.health.lag()})
 
@@ -99,7 +96,7 @@ async def run(settings: Settings, stop: asyncio.Event | None = None, *, ready: C
     background = [
         models.tail.run(),
         replayed.tail.run(),
-        _every(settings.sweep_interval_ms / 1000, sweep),
+        _every(settings.sweep_interval_ms / 1000, loop.sweep),
         _every(METRICS_S, follow),
         _every(FLUSH_S, trainer.flush),
     ]
