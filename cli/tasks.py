@@ -12,6 +12,7 @@ from streams.tasks import end
 
 T = TypeVar("T")
 
+
 class Stop:
     """Whether the process was asked to end, and how: made by `asked_to_stop`."""
 

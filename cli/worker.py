@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+
 import typer
 
 from cli import output
@@ -26,6 +29,8 @@ def command() -> None:
 
     Exit codes: 0 stopped as asked, 1 crashed, 70 refused to go on: the last line of the log says why, and what to do.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the imports take seconds, and nothing is held yet
+
     import uvloop
 
     from streams.logging import configure

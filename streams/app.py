@@ -82,31 +82,29 @@ def _add_agent(app: App, feed: Feed, number: int) -> None:
     app.agent(app.topic(*feed.handler.topics, acks=False), name=f"{type(feed.handler).__name__}-{number}")(agent)
 
 
-async def run_worker(app: App, publisher: Publisher, stop: asyncio.Event | None = None) -> int:
-    """Run until SIGTERM, SIGINT or ``stop``; then finish the batch under way, commit, leave the group.
+async def run_worker(app: App, publisher: Publisher, stop: asyncio.Event) -> int:
+    """Run until ``stop``; then finish the batch under way, commit, leave the group.
 
     Returns the exit code: 0, or 1 when the app crashed. Waits for Kafka and for the topics, with a line in the log.
     """
     calm()
-    stop = stop or asyncio.Event()
     starting = asyncio.ensure_future(_start(app, publisher))
     asked = asyncio.ensure_future(stop.wait())
-    with _signals(stop):
-        try:
-            await asyncio.wait({starting, asked}, return_when=asyncio.FIRST_COMPLETED)
-            if not asked.done():
-                starting.result()
-                ended = asyncio.ensure_future(app.wait_until_stopped())
-                await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
-                ended.cancel()
-        except Exception as error:
-            log.error("the worker could not start (%s: %s)", type(error).__name__, error)
-        finally:
-            code = 0 if asked.done() else EXIT_CRASHED
-            asked.cancel()
-            starting.cancel()
-            await asyncio.wait({starting})
-            await _stop(app, publisher)
+    try:
+        await asyncio.wait({starting, asked}, return_when=asyncio.FIRST_COMPLETED)
+        if not asked.done():
+            starting.result()
+            ended = asyncio.ensure_future(app.wait_until_stopped())
+            await asyncio.wait({ended, asked}, return_when=asyncio.FIRST_COMPLETED)
+            ended.cancel()
+    except Exception as error:
+        log.error("the worker could not start (%s: %s)", type(error).__name__, error)
+    finally:
+        code = 0 if asked.done() else EXIT_CRASHED
+        asked.cancel()
+        starting.cancel()
+        await asyncio.wait({starting})
+        await _stop(app, publisher)
     return code
 
 
@@ -140,7 +138,8 @@ async def _stop(app: App, publisher: Publisher) -> None:
 
 
 @contextlib.contextmanager
-def _signals(stop: asyncio.Event) -> Iterator[None]:
+def signals(stop: asyncio.Event) -> Iterator[None]:
+    """SIGTERM and SIGINT set ``stop`` within this block."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)

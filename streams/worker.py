@@ -17,16 +17,16 @@ import structlog
 
 from profile_store.contract import StoreError, StoreRefused
 from profile_store.redis_store import RedisStore
-from streams.app import make_app, run_worker
+from streams.app import make_app, run_worker, signals
 from streams.failures import where
 from streams.faust_log import FaustLog
-from streams.http import serve
+from streams.http import Check, serve
 from streams.loop import Loop
 from streams.metrics import Metrics
 from streams.producer import Publisher
 from streams.settings import Settings
 from streams.tail import Models, ReplayedOrigins
-from streams.tasks import end
+from streams.tasks import end, unless
 from streams.trainer import Trainer
 
 EXIT_REFUSED = 70
@@ -54,16 +54,24 @@ def wall_ms() -> int:
 async def run(settings: Settings, stop: asyncio.Event | None = None, *, ready: Callable[[], None] = lambda: None) -> int:
     """Run a worker until SIGTERM, SIGINT or ``stop``. Returns the exit code. ``ready`` is called once it reads."""
     _quiet_collector()
-    metrics = Metrics()
-    store = RedisStore(
-        settings.redis,
-        worker_id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
-        rng=secrets.token_bytes,
-        shards=settings.shards,
-        cluster=settings.cluster,
-        prefix=settings.prefix,
-    )
-    await _open(store)
+    stop = stop or asyncio.Event()
+    with signals(stop):
+        metrics = Metrics()
+        store = RedisStore(
+            settings.redis,
+            worker_id=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+            rng=secrets.token_bytes,
+            shards=settings.shards,
+            cluster=settings.cluster,
+            prefix=settings.prefix,
+        )
+        try:
+            return await _work(settings, store, metrics, stop, ready) if await unless(stop, _open(store)) else 0
+        finally:
+            await store.close()
+
+
+async def _work(settings: Settings, store: RedisStore, metrics: Metrics, stop: asyncio.Event, ready: Callable[[], None]) -> int:
     publisher = Publisher(settings.kafka)
     events, lessons = FaustLog(publisher), FaustLog(publisher)
     models = Models(settings.kafka, settings.horizon_days, metrics)
@@ -85,6 +93,25 @@ async def run(settings: Settings, stop: asyncio.Event | None = None, *, ready: C
     async def follow() -> None:
         metrics.follow_lag({**events.health.lag(), **lessons.health.lag()})
 
+    background = [
+        models.tail.run(),
+        replayed.tail.run(),
+        _every(settings.sweep_interval_ms / 1000, loop.sweep),
+        _every(METRICS_S, follow),
+        _every(FLUSH_S, trainer.flush),
+    ]
+    problems, not_ready = _probes(events, lessons, publisher)
+    async with _running(background), serve(settings.http_host, settings.http_port, problems, not_ready, metrics.registry) as port:
+        if not await unless(stop, asyncio.gather(models.tail.caught_up.wait(), replayed.tail.caught_up.wait())):
+            return 0
+        log.info("worker", http_port=port, clock=settings.clock, horizon_days=settings.horizon_days, model=models.scorer.version)
+        ready()
+        return await run_worker(app, publisher, stop)
+
+
+def _probes(events: FaustLog, lessons: FaustLog, publisher: Publisher) -> tuple[Check, Check]:
+    """What /livez and /readyz ask: each gives the reasons why not."""
+
     def problems() -> Sequence[str]:
         stalled = max(log_.health.stalled_ms(wall_ms()) for log_ in (events, lessons))
         return [f"no progress for {stalled // 1000} s though there is work"] if stalled > STALLED_MS else []
@@ -93,21 +120,7 @@ async def run(settings: Settings, stop: asyncio.Event | None = None, *, ready: C
         waiting = ["no partition is assigned yet, or the positions are not read"] if events.health.seeking else []
         return [*waiting, *(["Kafka takes no messages"] if publisher.waiting else []), *problems()]
 
-    background = [
-        models.tail.run(),
-        replayed.tail.run(),
-        _every(settings.sweep_interval_ms / 1000, loop.sweep),
-        _every(METRICS_S, follow),
-        _every(FLUSH_S, trainer.flush),
-    ]
-    async with _running(background), serve(settings.http_host, settings.http_port, problems, not_ready, metrics.registry) as port:
-        await models.tail.caught_up.wait()
-        await replayed.tail.caught_up.wait()
-        log.info("worker", http_port=port, clock=settings.clock, horizon_days=settings.horizon_days, model=models.scorer.version)
-        ready()
-        code = await run_worker(app, publisher, stop)
-    await store.close()
-    return code
+    return problems, not_ready
 
 
 def _quiet_collector() -> None:

@@ -56,6 +56,12 @@ class Worker:
         if self.process.poll() is None:
             self.process.send_signal(number)
 
+    async def began(self, timeout_s: float) -> None:
+        for _ in range(int(timeout_s / 0.05)):
+            if self.ready or self.process.poll() is not None:
+                return
+            await asyncio.sleep(0.05)
+
     async def ended(self, timeout_s: float) -> bool:
         for _ in range(int(timeout_s / 0.05)):
             if self.process.poll() is not None:
@@ -152,9 +158,10 @@ class Fleet:
             worker.signal(signal.SIGKILL)
 
     async def stop_all(self) -> list[int | None]:
-        """Exit codes of all that ran; supervision must have ended."""
+        """Exit codes of all that ran; supervision must have ended. One that has just begun is given time to begin."""
         self.wanted = 0
         for worker in self.workers:
+            await worker.began(TERM_S)
             worker.expected = True
             worker.signal(signal.SIGCONT)
             worker.signal(signal.SIGTERM)

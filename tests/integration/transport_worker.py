@@ -15,7 +15,7 @@ from collections.abc import Mapping
 import msgspec
 import uvloop
 
-from streams.app import make_app, run_worker
+from streams.app import make_app, run_worker, signals
 from streams.faust_log import FaustLog
 from streams.log import TP, Batch, next_offsets
 from streams.producer import Publisher
@@ -70,7 +70,9 @@ async def main(plan: Plan) -> int:
     publisher = Publisher(plan.kafka)
     log = FaustLog(publisher)
     settings = Settings(kafka=plan.kafka, group=plan.group, session_timeout_s=plan.session_timeout_s)
-    return await run_worker(make_app(settings, [(log, Recorder(plan, log))]), publisher)
+    stop = asyncio.Event()
+    with signals(stop):
+        return await run_worker(make_app(settings, [(log, Recorder(plan, log))]), publisher, stop)
 
 
 if __name__ == "__main__":
