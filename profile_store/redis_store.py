@@ -58,7 +58,7 @@ class RedisStore:
         self._rng = rng
         servers = Servers(url, cluster=cluster, timeout_s=timeout_s)
         self._shards = [
-            _Shard(keys, Link(servers, slot_tag(number)), keys.chain + encode(worker_id))
+            _Shard(keys, Link(servers, slot_tag(number)), Link(servers, slot_tag(number)), keys.chain + encode(worker_id))
             for number, keys in enumerate(shard_keys(prefix, shards))
         ]
 
@@ -70,7 +70,7 @@ class RedisStore:
 
     async def close(self) -> None:
         for shard in self._shards:
-            await shard.link.close()
+            await shard.close()
 
     async def new_chain(self) -> None:
         token = self._rng(_NONCE_BYTES).hex()
@@ -82,7 +82,7 @@ class RedisStore:
         loaded = [ABSENT] * len(ids)
 
         async def load_part(shard: _Shard, indexes: list[int]) -> None:
-            values = await shard.link.call(b"MGET", *shard.keys.states([ids[i] for i in indexes]))
+            values = await shard.loads.call(b"MGET", *shard.keys.states([ids[i] for i in indexes]))
             for i, value in zip(indexes, values, strict=True):
                 if value is not None:
                     loaded[i] = Loaded(value[:_NONCE_BYTES], value[_NONCE_BYTES:])
@@ -120,15 +120,20 @@ class RedisStore:
 
 
 class _Shard:
-    """One shard: its keys, the way to its server, and this worker's chain there."""
+    """One shard: its keys, the ways to its server, and this worker's chain there."""
 
-    def __init__(self, keys: ShardKeys, link: Link, chain_key: str) -> None:
+    def __init__(self, keys: ShardKeys, link: Link, loads: Link, chain_key: str) -> None:
         self.keys = keys
         self.link = link
+        self.loads = loads  # a way of their own: they need not wait for a commit's reply
         self._chain_key = chain_key
         self._token = ""  # "" until new_chain
         self._count = 0
         self._turn = asyncio.Lock()  # each commit must know what the one before it left
+
+    async def close(self) -> None:
+        await self.link.close()
+        await self.loads.close()
 
     async def check_meta(self, shards: int) -> None:
         """Create the shard's meta hash where there is none. Raises StoreRefused where it says something else."""

@@ -27,7 +27,7 @@ class Metrics:
             "portrait_batch_seconds", "A batch from decoding to confirmation", buckets=SECONDS, registry=r
         )
         self.batch_records = Histogram(
-            "portrait_batch_records", "Records of a batch", buckets=(1, 10, 100, 500, 1000, 2000, 5000), registry=r
+            "portrait_batch_records", "Records of a batch", buckets=(1, 10, 100, 1000, 2000, 5000, 10_000, 20_000), registry=r
         )
         self.commit_seconds = Histogram("portrait_commit_seconds", "The store's commit of a batch", buckets=SECONDS, registry=r)
         self.conflicts = Counter("portrait_conflicts_total", "States written by another worker meanwhile", registry=r)

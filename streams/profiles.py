@@ -1,12 +1,12 @@
 """The middle of the batch loop: states loaded, evolved, committed, and their effects published.
 
-Commits are made in pieces, so that the store works on one while the next is evolved here, and no script holds the store for long.
+Loads and commits are made in pieces, so that the store works on some while others are evolved here, and none holds it for long.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 
 import structlog
 
@@ -20,13 +20,14 @@ from streams.cache import Cached, StateCache
 from streams.log import TP, Outgoing, Unpublishable
 from streams.metrics import Metrics
 from streams.start import ActionCap
+from streams.tasks import beginning
 
 log = structlog.get_logger()
 
 NONCE_BYTES = 8
 #: Profiles of one commit: long enough to be worth a script call, short enough that readers don't wait for it.
 PIECE = 400
-#: Turns of the event loop that a commit needs until its bytes have left: tasks and locks of each shard, and the connection.
+#: Turns of the event loop that a command needs until its bytes have left: tasks and locks of each shard, and the connection.
 SEND_TURNS = 20
 
 Arrivals = Mapping[str, Sequence[Arrival]]
@@ -65,17 +66,13 @@ class Profiles:
         Conflicts go round again; ``positions`` are committed when there are none left.
         """
         policy = Policy(effects=loud, silence_ms=silence_ms)
-        written, with_effects = 0, []
-        waiting = arrivals
+        written, waiting = 0, arrivals
         while True:
             done, lost = await self._round(waiting, clock_ms, positions, policy)
-            written += len(done)
-            with_effects += [customer_id for customer_id in done if self._has_effects(customer_id)]
+            written += done
             if not lost:
                 break
             waiting = {customer_id: waiting[customer_id] for customer_id in lost if customer_id in waiting}
-        if with_effects:
-            await self._publish_effects(with_effects)
         self._cache.trim()
         return written
 
@@ -85,38 +82,39 @@ class Profiles:
 
     async def _round(
         self, arrivals: Arrivals, clock_ms: int, positions: Mapping[TP, Position], policy: Policy
-    ) -> tuple[list[str], set[str]]:
-        """Evolve and commit all once, piece by piece: while the store works on one, the next is evolved.
+    ) -> tuple[int, set[str]]:
+        """Load, evolve, commit and publish all once, piece by piece: while one is evolved, the others are under way.
 
-        Returns the ids that were committed, and those that conflicted. ``positions`` go with the last piece, if none has.
+        Returns how many were committed, and who conflicted. ``positions`` go with the last piece, if none has.
         """
-        entries = await self._load(arrivals)
-        done: list[str] = []
-        lost: set[str] = set()
-        committing: asyncio.Task[None] | None = None
+        done, lost = 0, set[str]()
+        pieces = _pieces(arrivals)
 
         async def commit(writes: list[Write], evolved: int, positions: Mapping[TP, Position]) -> None:
+            nonlocal done
             conflicts = {writes[i].id for i in await self._commit(writes, positions)}
             lost.update(conflicts)
-            done.extend(write.id for write in writes[:evolved] if write.id not in conflicts)
+            ours = [write.id for write in writes[:evolved] if write.id not in conflicts]
+            done += len(ours)
+            if with_effects := [customer_id for customer_id in ours if self._has_effects(customer_id)]:
+                begin(self._publish_effects(with_effects))
 
-        try:
-            for piece, last in _pieces(entries):
-                writes = self._evolve(piece, arrivals, clock_ms, policy)
+        async with beginning() as begin:
+            loading = begin(self._load(pieces[0]))
+            committing: asyncio.Future[None] | None = None
+            for number, _ in enumerate(pieces, 1):
+                entries, last = await loading, number == len(pieces)
+                if not last:
+                    loading = begin(self._load(pieces[number]))
+                    await _until_sent()
+                writes = self._evolve(entries, arrivals, clock_ms, policy)
                 evolved = len(writes)
                 if committing:
                     await committing
                 if last:
                     writes += self._cleanings(arrivals)
-                committing = asyncio.create_task(commit(writes, evolved, positions if last and not lost else NOWHERE))
-                for _ in range(SEND_TURNS):  # it is sent before the next piece is evolved
-                    await asyncio.sleep(0)
-            if committing:
-                await committing
-        finally:
-            if committing and not committing.done():
-                committing.cancel()
-                await asyncio.wait({committing})
+                committing = begin(commit(writes, evolved, positions if last and not lost else NOWHERE))
+                await _until_sent()
         return done, lost
 
     async def _load(self, ids: Iterable[str]) -> dict[str, Cached]:
@@ -132,12 +130,12 @@ class Profiles:
             self._metrics.loaded.inc(len(missing))
         return entries  # type: ignore[return-value]  # none is None now
 
-    def _evolve(self, entries: Iterable[tuple[str, Cached]], arrivals: Arrivals, clock_ms: int, policy: Policy) -> list[Write]:
+    def _evolve(self, entries: Mapping[str, Cached], arrivals: Arrivals, clock_ms: int, policy: Policy) -> list[Write]:
         scorer = self._scorer()
         policy = policy._replace(capped_rules=self._cap.open())  # anew for each piece, or a batch could go far beyond it
         writes: list[Write] = []
         folded = repeated = duplicates = capped = 0
-        for customer_id, entry in entries:
+        for customer_id, entry in entries.items():
             change = evolve(entry.state, customer_id, arrivals[customer_id], clock_ms, scorer, policy)
             if change is not None:
                 writes.append(_write(customer_id, entry, change))
@@ -203,11 +201,16 @@ class Profiles:
         return writes
 
 
-def _pieces(entries: Mapping[str, Cached]) -> Iterator[tuple[Sequence[tuple[str, Cached]], bool]]:
-    """Pieces of PIECE entries, and whether it is the last; one empty piece where there are none."""
-    items = list(entries.items())
-    for at in range(0, max(len(items), 1), PIECE):
-        yield items[at : at + PIECE], at + PIECE >= len(items)
+def _pieces(ids: Iterable[str]) -> list[list[str]]:
+    """Pieces of PIECE ids; one empty piece where there are none."""
+    every = list(ids)
+    return [every[at : at + PIECE] for at in range(0, max(len(every), 1), PIECE)]
+
+
+async def _until_sent() -> None:
+    """Let what has begun leave before the next piece is evolved, which does not let go of the event loop."""
+    for _ in range(SEND_TURNS):
+        await asyncio.sleep(0)
 
 
 def _write(customer_id: str, entry: Cached, change: Change) -> Write:

@@ -29,7 +29,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     replication: int = 1
     clock: Clock = "wall"  # wall: catches up in event time, then follows the wall clock; stream: event time only
     horizon_days: int = 60  # churn: nothing bought within so many days
-    batch_records_max: int = 2000  # of one batch, over all partitions
+    batch_records_max: int = 16_000  # of one batch, over all partitions: behind, a large one folds a customer's events together
     cache_profiles: int = 50_000  # states kept in a worker's memory
     sweep_interval_ms: int = 1000
     actions_per_minute_max: int = 600  # a cap over all customers of one worker

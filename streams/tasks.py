@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Collection
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Collection, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class Begin(Protocol):
+    """Begins work beside the caller's, and gives what it will return."""
+
+    def __call__(self, work: Coroutine[Any, Any, T]) -> asyncio.Future[T]: ...
+
 
 AGAIN_S = 1.0  # cleaning up may take a while, and must not be interrupted for nothing
 
@@ -20,6 +30,26 @@ async def end(tasks: Collection[asyncio.Future[Any]]) -> None:
         for task in pending:
             task.cancel()
         _, pending = await asyncio.wait(pending, timeout=AGAIN_S)
+
+
+@asynccontextmanager
+async def beginning() -> AsyncIterator[Begin]:
+    """What is begun in it runs beside the block, and may begin more. It ends when all have; one that raises ends the others."""
+    tasks: list[asyncio.Future[Any]] = []
+
+    def begin(work: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
+        tasks.append(asyncio.ensure_future(work))
+        return tasks[-1]
+
+    try:
+        yield begin
+        for task in tasks:  # grows meanwhile
+            await task
+    finally:
+        await end(tasks)
+        for task in tasks:
+            if not task.cancelled():
+                task.exception()  # only the first is raised: the others must not be complained of
 
 
 async def unless(stop: asyncio.Event, work: Awaitable[object]) -> bool:
