@@ -21,10 +21,11 @@ from bench.events import DAY_MS, EVENTS, SPAN_MS
 from bench.machine import machine
 from bench.servers import Servers, has_store, servers, store
 
-PARTS = ("bytes", "read", "latency", "throughput", "second", "where")
+PARTS = ("bytes", "read", "latency", "throughput", "second", "where", "live")
 WITH_KAFKA = frozenset(PARTS[2:])
 FEW_EVENTS, MANY_EVENTS = 100, 10_000
-SECOND_WORKER_ROUNDS = 3
+SECOND_WORKER_ROUNDS = LIVE_ROUNDS = 3
+LIVE_DAYS = 1.0
 HOUR_MS = 3_600_000
 LINE_CHARS = 160  # of a table that goes into a file
 
@@ -176,6 +177,8 @@ class Bench:
         for part, work in (("throughput", self._throughput), ("second", self._second), ("where", self._where)):
             if part in plan.parts:
                 self.figures |= work(found)
+        if "live" in plan.parts:
+            self.figures |= self._live(found)
 
     def _throughput(self, found: Servers) -> report.Figures:
         names = ["ours", *report.PEERS]
@@ -202,6 +205,15 @@ class Bench:
     def _where(self, found: Servers) -> report.Figures:
         with self._step("where the time goes"):
             return report.of_where(throughput.run_one(found, "ours", self.plan.events, sample=True))
+
+    def _live(self, found: Servers) -> report.Figures:
+        """As many events within one day, as a live stream has them: next to no silence in between."""
+        plan, names = self.plan, ["ours", *report.LIVE_PEERS]
+        with self._step("filling the log with one day", plan.events) as each:
+            throughput.prepare(found, plan.events, plan.seed, LIVE_DAYS, self._end_ms, each)
+        times = 1 if plan.quick else LIVE_ROUNDS
+        with self._step("rounds of one day", times * len(names)) as each:
+            return report.of_live(throughput.rounds(found, names, plan.events, times, self._each(each)))
 
 
 if __name__ == "__main__":

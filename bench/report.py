@@ -24,6 +24,7 @@ PEERS = {
     "naive": ("naive", "an event at a time: JSON, GET, update, River, SET"),
 }
 OURS = ("ours", "our worker, everything on")
+LIVE_PEERS = ("faust", "quix")
 
 Figures = dict[str, Any]
 
@@ -65,6 +66,19 @@ def _work(measured: Measured) -> dict[str, float]:
         "batches": "batch_records_count",
     }
     return {name: counts.get(key, 0.0) for name, key in names.items()}
+
+
+def of_live(found: Sequence[Mapping[str, Run]]) -> Figures:
+    """The same, of events that lie within one day."""
+    ours = [found_round["ours"] for found_round in found]
+    figures: Figures = {
+        "live_our_events_per_s": middle([run.per_s for run in ours]),
+        "live_cpu_us_per_event": middle([run.cpu_us_per_event for run in ours]),
+    }
+    for name in LIVE_PEERS:
+        ratios = [found_round["ours"].per_s / found_round[name].per_s for found_round in found]
+        figures[f"live_vs_{PEERS[name][0]}"], figures[f"live_vs_{PEERS[name][0]}_spread"] = middle(ratios), spread(ratios)
+    return figures
 
 
 def of_second_worker(pairs: Sequence[tuple[Run, Run]]) -> Figures:
@@ -127,6 +141,8 @@ def tables(figures: Figures, sizes: Sequence[Sizes]) -> list[Titled]:
     found: list[Titled] = []
     if "vs_quix" in figures:
         found.append(_throughput(figures))
+    if "live_our_events_per_s" in figures:
+        found.append(_live(figures))
     if "cpu_where" in figures:
         rows: list[Row] = [(layer, f"{share:.1%}") for layer, share in figures["cpu_where"].items()]
         found.append(("Where the worker's CPU time goes (sampled)", ("layer", "share"), rows))
@@ -161,6 +177,14 @@ def _throughput(figures: Figures) -> Titled:
         rows.append(("two workers of ours, together", f"{figures['our_events']:,}", f"about {per_s:,.0f}", both, "", "", ""))
     heads = ("consumer", "events", "events/s (least to greatest)", "ours / this", "CPU us/event", "store CPU us/event", "MB")
     return f"Throughput, medians of {figures['rounds']} interleaved rounds", heads, rows
+
+
+def _live(figures: Figures) -> Titled:
+    rows: list[Row] = [(OURS[1], f"{figures['live_our_events_per_s']:,.0f}", "1", f"{figures['live_cpu_us_per_event']:.0f}")]
+    for key, title in (PEERS[name] for name in LIVE_PEERS):
+        ratio = "{:.2f} ({:.2f} to {:.2f})".format(figures[f"live_vs_{key}"], *figures[f"live_vs_{key}_spread"])
+        rows.append((title, "", ratio, ""))
+    return "Throughput, as many events within one day", ("consumer", "events/s", "ours / this", "CPU us/event"), rows
 
 
 def _times(figures: Figures) -> list[Row]:

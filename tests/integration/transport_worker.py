@@ -69,7 +69,7 @@ class Recorder:
 async def main(plan: Plan) -> int:
     publisher = Publisher(plan.kafka)
     log = FaustLog(publisher)
-    settings = Settings(kafka=plan.kafka, group=plan.group, session_timeout_s=plan.session_timeout_s)
+    settings = Settings(kafka=plan.kafka, group=plan.group, session_timeout_s=plan.session_timeout_s, batch_records_max=500)
     stop = asyncio.Event()
     with signals(stop):
         return await run_worker(make_app(settings, [(log, Recorder(plan, log))]), publisher, stop)
