@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from portrait.features.registry import FOLDS
+from portrait.features.registry import FEATURES, FOLDS
 from portrait.models.churn import Scorer
 from portrait.settle import Policy, Settling, follow_rhythm, rescore, settle
 from portrait.show import next_shown_day, show
@@ -62,7 +62,7 @@ def evolve(
         if not arrivals:
             return None
         state = State()
-    new = not state.events
+    new, day_before = not state.events, state.moment_ms // DAY_MS
     fresh, repeated, duplicates = _sift(state, arrivals)
     if not fresh and not duplicates and not state.effects and (due_ms(state) or NEVER) > clock_ms:
         return None
@@ -82,6 +82,8 @@ def evolve(
     if work.stage is None or state.moment_ms // DAY_MS < clock_ms // DAY_MS:
         settle(work, max(state.moment_ms, clock_ms), ())
     state.moment_ms = max(state.moment_ms, clock_ms)
+    if day_before < state.moment_ms // DAY_MS:
+        _expire(state)
     state.version += 1
     fields = show(work)
     external = _external(state)
@@ -162,6 +164,14 @@ def _fold(work: Settling, event: Event) -> None:
         work.dirty.add(index)
     if type(event.data) is OrderPlaced:
         follow_rhythm(work)
+
+
+def _expire(state: State) -> None:
+    """Let go of what has left all windows."""
+    for feature in FEATURES:
+        part = getattr(state.parts, feature.name)
+        if part is not None:
+            feature.expire(part, state.moment_ms // DAY_MS)
 
 
 def _wake_until(work: Settling, until_ms: int) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from portrait.features.registry import FEATURES, NOTHING
+from portrait.features.registry import NOTHING
 from portrait.lifecycle import Stage, stage_at, walk
 from portrait.models import churn
 from portrait.models.churn import Scorer
@@ -72,8 +72,6 @@ def settle(work: Settling, at_ms: int, events: Sequence[Event]) -> None:
     """Bring ``work.state`` to ``at_ms``, which is not before its own moment. ``events`` have just been folded."""
     state = work.state
     today = at_ms // DAY_MS
-    if today > state.moment_ms // DAY_MS:
-        _expire(work, today)
     state.moment_ms = at_ms
     stage = work.stage = stage_at(state.rhythm, today, state.parts.activity.first_ms // DAY_MS)
     stage_before, risk_before = state.stage, state.risk
@@ -91,15 +89,6 @@ def settle(work: Settling, at_ms: int, events: Sequence[Event]) -> None:
     loud = policy.effects if events else at_ms > policy.silence_ms
     if loud and (events or stage.name != stage_before or state.risk != risk_before):
         _apply_rules(work, stage_before, stage, risk_before, events)
-
-
-def _expire(work: Settling, today: int) -> None:
-    """Let go of what has left all windows."""
-    parts = work.state.parts
-    for feature in FEATURES:
-        part = getattr(parts, feature.name)
-        if part is not None:
-            feature.expire(part, today)
 
 
 def follow_rhythm(work: Settling) -> None:

@@ -45,6 +45,9 @@ RETRY_S_FIRST, RETRY_S_MAX = 0.05, 2.0
 #: Ticks leave a little room behind the gate for records that are under way.
 TICK_MARGIN_MS = 1000
 TICKS_AT_ONCE = 500
+#: While so many records wait, folding them comes first, and silence is looked at only so often. A later tick makes up for all
+#: moments in between.
+BEHIND_RECORDS, TICKS_BEHIND_MS = 5000, 10_000
 #: The topic by whose partitions the workers share out the ticks.
 TICK_TOPIC = EVENT_TOPICS[0].name
 
@@ -84,6 +87,7 @@ class Loop:
         self._next: dict[TP, int] = {}  # the next offset of each assigned partition
         self._loud_from: dict[TP, int] = {}  # below this offset, effects were published before
         self._silence_ms = 0  # what silence brought until then has had its effects; 0: unknown
+        self._ticked_ms = 0  # wall time of the last round of ticks
         self._turn = asyncio.Lock()
 
     @property
@@ -173,6 +177,11 @@ class Loop:
         epoch = self._log.epoch
         if not self._own() or not await self._until_done(self._heartbeat, epoch):
             return
+        ends = self._log.ends()
+        waiting = sum(ends[tp] - offset for tp, offset in self._own().items())
+        if waiting > BEHIND_RECORDS and self._wall_ms() - self._ticked_ms < TICKS_BEHIND_MS:
+            return
+        self._ticked_ms = self._wall_ms()
         more = [True]
         while more.pop() and self._own():
             await self._until_done(partial(self._ticks, more), epoch)

@@ -65,7 +65,10 @@ class Consumption(Part, array_like=True, gc=False):
     @property
     def spent_minor(self) -> int:
         """Net lifetime spend over all currencies; only good for comparing a customer with the average order."""
-        return sum(m.placed_minor - m.cancelled_minor - m.refunded_minor for m in self.money.values())
+        total = 0
+        for m in self.money.values():
+            total += m.placed_minor - m.cancelled_minor - m.refunded_minor
+        return total
 
 
 def money_of(part: Consumption, currency: str) -> Money:

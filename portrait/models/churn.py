@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import exp, log, log1p
+from operator import mul
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ import msgspec
 from portrait.features.registry import NOTHING
 from portrait.lifecycle import HALF_LIVES_DAYS, Rhythm
 from portrait.models.prior import none_logit
-from portrait.structures import DAY_MS
+from portrait.structures import DAY_MS, WINDOW_DAYS
 from schemas.outputs import Reason, Snapshot
 
 MODEL = "churn"
@@ -88,9 +89,13 @@ def features(parts: Any, rhythm: Rhythm, today: int, horizon_days: int) -> list[
         log1p(max(0, month)),
         log1p(max(0, today - parts.activity.last_ms // DAY_MS)),
         float(needs.open) if needs.cases else 0.0,
-        log1p(sum(needs.days.values())) if needs.days else 0.0,
-        log1p(sum(n for day, n in contacts.refused_days.items() if today - day < 30)) if contacts.refused_days else 0.0,
+        log1p(_within(needs.days, today, WINDOW_DAYS)) if needs.days else 0.0,
+        log1p(_within(contacts.refused_days, today, 30)) if contacts.refused_days else 0.0,
     ]
+
+
+def _within(days: Mapping[int, int], today: int, window_days: int) -> int:
+    return sum(n for day, n in days.items() if today - day < window_days)
 
 
 def _by_strength(item: tuple[str, float]) -> tuple[float, str]:
@@ -108,9 +113,7 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True):
 
     def risk(self, x: Sequence[float]) -> float:
         """The probability, within [0, 1]."""
-        z = self.bias
-        for weight, value in zip(self.weights, x, strict=True):
-            z += weight * value
+        z = sum(map(mul, self.weights, x), self.bias)
         if z < -30.0:
             return 0.0
         return 1.0 / (1.0 + exp(-z)) if z < 30.0 else 1.0
@@ -204,7 +207,7 @@ def reasons(scorer: Scorer, x: Sequence[float], parts: Any, rhythm: Rhythm, toda
         "count": rhythm.count,
         "month": round(exp(x[_VISITS30]) - 1),
         "open": needs.open,
-        "complaints": sum(needs.days.values()),
+        "complaints": _within(needs.days, today, WINDOW_DAYS),
     }
     # What did not happen is no reason against a customer, whatever it is worth beside the average one.
     hollow = {
