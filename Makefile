@@ -6,6 +6,7 @@ STAMP  := $(VENV)/.installed
 FOR    ?=
 KILLS  ?= 20
 SEED   ?= 1
+RESUME ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help venv run test bench fault lock secrets clean
@@ -40,8 +41,8 @@ test: $(STAMP)  ## lint, types, layers, all tests (real Kafka and Redis where fo
 bench: $(STAMP)  ## speed and size beside peers; the last line is JSON
 	@$(BIN)/python -m bench
 
-fault: $(STAMP)  ## kill workers, Redis and Kafka under load (KILLS=100 SEED=1 ARGS="--zombie 0"); the last line is JSON
-	@$(BIN)/python -m tests.fault --kills $(KILLS) --seed $(SEED) $(ARGS)
+fault: $(STAMP)  ## kill workers, Redis and Kafka under load (KILLS=100 SEED=1 ARGS="--zombie 0", or RESUME=DIR); the last line is JSON
+	@$(BIN)/python -m tests.fault $(if $(RESUME),--resume $(RESUME),--kills $(KILLS) --seed $(SEED)) $(ARGS)
 
 lock: $(STAMP)  ## resolve the locks again, from pyproject.toml
 	$(PYTHON) -m venv $(VENV)/lock

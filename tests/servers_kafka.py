@@ -56,13 +56,19 @@ class Broker(Protocol):
 
 
 @contextlib.contextmanager
-def start_kafka() -> Iterator[Broker]:
-    """The first of the three that this machine can run; it ends with the block."""
+def start_kafka(keep: Path | None = None) -> Iterator[Broker]:
+    """The first of the three that this machine can run; it ends with the block.
+
+    ``keep``: a directory for its data, with which the next start goes on. Only the machine's own Java can, so it comes first.
+    """
     with contextlib.ExitStack() as stack:
-        if _docker_answers():
+        if keep and (jars := _jars()):
+            yield stack.enter_context(_native(jars, keep))
+        elif _docker_answers():
             yield stack.enter_context(_in_docker())
         elif jars := _jars():
-            yield stack.enter_context(_native(jars))
+            scratch = tempfile.TemporaryDirectory(prefix="portrait-kafka-", ignore_cleanup_errors=True)
+            yield stack.enter_context(_native(jars, Path(stack.enter_context(scratch))))
         else:
             yield stack.enter_context(_embedded())
 
@@ -119,6 +125,8 @@ def _jars() -> Path | None:
 
 
 class NativeKafka:
+    """Goes on with the data that it finds in ``directory``, at another address."""
+
     name = f"Apache Kafka {VERSION} (Java on this machine)"
 
     def __init__(self, jars: Path, directory: Path) -> None:
@@ -136,8 +144,9 @@ class NativeKafka:
             "controller.quorum.voters": f"1@{HOST}:{controller}",
         }
         self._config.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-        cluster = str(uuid.uuid4())
-        self._run("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._config)).wait()
+        if not (directory / "data" / "meta.properties").exists():
+            cluster = str(uuid.uuid4())
+            self._run("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._config)).wait()
         self._process = self._run("kafka.Kafka", str(self._config))
 
     def _run(self, *arguments: str) -> subprocess.Popen[bytes]:
@@ -173,14 +182,14 @@ class NativeKafka:
 
 
 @contextlib.contextmanager
-def _native(jars: Path) -> Iterator[Broker]:
-    with tempfile.TemporaryDirectory(prefix="portrait-kafka-", ignore_cleanup_errors=True) as directory:
-        broker = NativeKafka(jars, Path(directory))
-        try:
-            broker.wait()
-            yield broker
-        finally:
-            broker.kill9()
+def _native(jars: Path, directory: Path) -> Iterator[Broker]:
+    directory.mkdir(parents=True, exist_ok=True)
+    broker = NativeKafka(jars, directory)
+    try:
+        broker.wait()
+        yield broker
+    finally:
+        broker.kill9()
 
 
 # Apache Kafka in a container.

@@ -9,14 +9,14 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import redis
 
 _IMAGES = {"redis": "redis:7", "valkey": "valkey/valkey:9"}
-_START_TIMEOUT_S = 20.0
+_START_TIMEOUT_S = 60.0
 
 
 class ServerMissing(Exception):
@@ -26,25 +26,31 @@ class ServerMissing(Exception):
 class RedisServer:
     """A server that is up. ``kill9`` is a crash, ``start`` brings it back on the same port with the data of its directory."""
 
-    def __init__(self, command: Sequence[str], *, port: int, directory: str) -> None:
+    def __init__(self, command: Sequence[str], *, port: int, directory: str, preexec: Callable[[], None] | None = None) -> None:
+        """``preexec`` is what the new process does first."""
         self.port = port
         self.url = f"redis://127.0.0.1:{port}/0"
         self._command = [*command, "--port", str(port), "--dir", directory]
         self._directory = directory
+        self._preexec = preexec
         self._process: subprocess.Popen[bytes] | None = None
         try:
             self.start()
         except BaseException:
-            self.stop()
+            self.kill9()
             raise
 
     def start(self) -> None:
         with open(Path(self._directory, "log"), "ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, cwd=self._directory)
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, cwd=self._directory, preexec_fn=self._preexec)
         _wait_until_up(self.url, self._process)
 
     def kill9(self) -> None:
         self._end(signal.SIGKILL)
+
+    def signal(self, number: int) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
 
     def shut_down(self) -> None:
         """End it in good order, and keep its data."""

@@ -7,15 +7,23 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
 
-from tests.fault.worker import POINT_EXIT, POINTS
+from cli.embedded import die_with_parent
+from tests.fault.worker import POINT_EXIT
 
 ROOT = Path(__file__).parents[2]
 TERM_S = 40.0
-POINT_S = 15.0
+POINT_S = 12.0
+#: Every worker with work to do comes by.
+COMMON_POINT = "written"
+#: When nobody has had work for so long (Redis is away, say), a worker that has none will do.
+PATIENCE_S = 20.0
+#: Of the kills that come at random, so many hit a worker that has work; the others just any.
+READY_SHARE = 0.8
 RESPAWN_S = 2.0
 LOG_BYTES_SHOWN = 2000
 
@@ -25,7 +33,7 @@ class Worker:
 
     def __init__(self, number: int, directory: Path, environment: Mapping[str, str]) -> None:
         self.number = number
-        self.expected = self.stopped = False
+        self.expected = self.stopped = self._began = False
         self.log = directory / f"worker-{number}.log"
         self._arm = directory / f"arm-{number}"
         ours = {"FAULT_ARM": str(self._arm), "FAULT_OWED": str(directory / "owed"), "PYTHONPATH": str(ROOT)}
@@ -33,6 +41,7 @@ class Worker:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.fault.worker"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT, env={**os.environ, **environment, **ours},
+                preexec_fn=die_with_parent(),
             )  # fmt: skip
 
     @property
@@ -42,7 +51,12 @@ class Worker:
     @property
     def ready(self) -> bool:
         """It has been assigned partitions."""
-        return self.up and b'"assigned"' in self.log.read_bytes()[-200_000:]
+        return self.up and self.began
+
+    @property
+    def began(self) -> bool:
+        self._began = self._began or b'"assigned"' in self.log.read_bytes()
+        return self._began
 
     def arm(self, point: str) -> None:
         partial = self._arm.with_suffix(".new")
@@ -56,9 +70,9 @@ class Worker:
         if self.process.poll() is None:
             self.process.send_signal(number)
 
-    async def began(self, timeout_s: float) -> None:
+    async def has_begun(self, timeout_s: float) -> None:
         for _ in range(int(timeout_s / 0.05)):
-            if self.ready or self.process.poll() is not None:
+            if self.began or self.process.poll() is not None:
                 return
             await asyncio.sleep(0.05)
 
@@ -76,9 +90,8 @@ class Fleet:
     def __init__(self, directory: Path, environment: Mapping[str, str], rng: Random, tell: Callable[..., None]) -> None:
         self.wanted = 0
         self.workers: list[Worker] = []
-        self.unexpected: list[str] = []
         self._directory, self._environment, self._rng, self._tell = directory, environment, rng, tell
-        self._number = 0
+        self._number = sum(1 for _ in directory.glob("worker-*.log"))  # of sittings before
 
     async def supervise(self) -> None:
         """Until cancelled: notice who ended, and start another after a moment."""
@@ -96,8 +109,7 @@ class Fleet:
 
     def _note(self, worker: Worker) -> None:
         end = worker.log.read_bytes()[-LOG_BYTES_SHOWN:].decode(errors="replace")
-        self.unexpected.append(f"worker {worker.number} ended by itself (exit {worker.process.returncode}): ...{end}")
-        self._tell("ended by itself", worker=worker.number, exit=worker.process.returncode, log=end[-600:])
+        self._tell("ended by itself", worker=worker.number, exit=worker.process.returncode, log=end)
 
     def spawn(self) -> Worker:
         self._number += 1
@@ -105,46 +117,52 @@ class Fleet:
         self.workers.append(worker)
         return worker
 
-    async def pick(self) -> Worker:
-        """A worker that has work. Waits for one."""
+    async def pick(self, rng: Random, ready: bool = True) -> Worker:
+        """A worker that has work, or just any. Waits for one."""
+        deadline = time.monotonic() + PATIENCE_S
         while True:
-            if ready := [worker for worker in self.workers if worker.ready]:
-                return self._rng.choice(ready)
+            late = time.monotonic() > deadline
+            if found := [worker for worker in self.workers if worker.ready or (worker.up and (late or not ready))]:
+                return rng.choice(found)
             await asyncio.sleep(0.2)
 
-    async def kill(self) -> int:
-        worker = await self.pick()
+    async def kill(self, rng: Random) -> int:
+        """At any moment, also while it starts."""
+        worker = await self.pick(rng, ready=rng.random() < READY_SHARE)
+        await self._kill(worker)
+        return worker.number
+
+    async def _kill(self, worker: Worker) -> None:
         worker.expected = True
         worker.signal(signal.SIGKILL)
         await worker.ended(10)
-        return worker.number
 
-    async def kill_at(self, point: str) -> tuple[int, bool]:
-        """Let it die at a named point, or anywhere if it does not come by. Which worker, and whether it came by."""
-        if point not in POINTS:
-            raise ValueError(point)
-        worker = await self.pick()
+    async def kill_at(self, point: str, rng: Random) -> tuple[int, str]:
+        """Let it die at a named point. If it does not come by, at a common one; if not even there, anywhere. Which, and where."""
+        worker = await self.pick(rng)
         worker.expected = True
-        worker.arm(point)
-        if not await worker.ended(POINT_S):
-            worker.signal(signal.SIGKILL)
-            await worker.ended(10)
-        return worker.number, worker.process.returncode == POINT_EXIT
+        for armed in (point, COMMON_POINT):
+            worker.arm(armed)
+            if await worker.ended(POINT_S):
+                break
+        else:
+            await self._kill(worker)
+        return worker.number, armed if worker.process.returncode == POINT_EXIT else ""
 
-    async def restart(self) -> int | None:
+    async def restart(self, rng: Random) -> int | None:
         """Asked to end. Its exit code: None if it did not end in time, and was killed."""
-        worker = await self.pick()
+        worker = await self.pick(rng)
         worker.expected = True
+        await worker.has_begun(TERM_S)
         worker.signal(signal.SIGTERM)
         if await worker.ended(TERM_S):
             return worker.process.returncode
-        worker.signal(signal.SIGKILL)
-        await worker.ended(10)
+        await self._kill(worker)
         return None
 
-    async def freeze(self, seconds: float) -> int:
+    async def freeze(self, seconds: float, rng: Random) -> int:
         """A zombie: it does not know that its partitions went to another."""
-        worker = await self.pick()
+        worker = await self.pick(rng)
         worker.stopped = True
         worker.signal(signal.SIGSTOP)
         await asyncio.sleep(seconds)
@@ -161,12 +179,11 @@ class Fleet:
         """Exit codes of all that ran; supervision must have ended. One that has just begun is given time to begin."""
         self.wanted = 0
         for worker in self.workers:
-            await worker.began(TERM_S)
+            await worker.has_begun(TERM_S)
             worker.expected = True
             worker.signal(signal.SIGCONT)
             worker.signal(signal.SIGTERM)
         for worker in self.workers:
             if not await worker.ended(TERM_S):
-                worker.signal(signal.SIGKILL)
-                await worker.ended(10)
+                await self._kill(worker)
         return [worker.process.returncode for worker in self.workers]

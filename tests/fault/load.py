@@ -1,7 +1,7 @@
 """The load: a seeded population's years, with duplicates, disorder and poison, at a set rate until SIGTERM.
 
-What reached the log is for the judge to read there; an event that the broker never took was never an event. Once it has ended, it
-says how many records it handed over: ``{"sent": N}``.
+What reached the log is for the judge to read there; an event that the broker never took was never an event. How far it is stands
+in a file, from which the next sitting goes on: after a kill -9 it sends the last second's again, as a producer would.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 
 import msgspec
@@ -29,13 +30,16 @@ from schemas.registry import TYPES
 START_MS = 946_684_800_000  # 2000
 GENERATION_DAYS = 800
 #: After an outage no more than so many seconds of load are made up for.
-BACKLOG_S = 5.0
+BACKLOG_S = 30.0
+CATCH_UP = 4  # times the rate, at most
 SLICE_S = 0.05
+NOTE_S = 1.0
 FLUSH_S = 60.0
 
 
 class Load(msgspec.Struct, kw_only=True):
     kafka: str
+    file: str  # of the position
     seed: int
     rate: float  # records a second
     customers: int
@@ -44,18 +48,33 @@ class Load(msgspec.Struct, kw_only=True):
     poison: float = 0.01
 
 
-def parcels(load: Load) -> Iterator[Parcel]:
-    """Without end: the same people again and again, each time GENERATION_DAYS later."""
+class At(msgspec.Struct):
+    """How far it is."""
 
-    def generations() -> Iterator[Parcel]:
-        for number in itertools.count():
-            start_ms = START_MS + number * GENERATION_DAYS * DAY_MS
-            end_ms = start_ms + GENERATION_DAYS * DAY_MS
-            people = Population(Random(f"{load.seed}/{number}"), customers=load.customers, start_ms=start_ms, end_ms=end_ms)
-            yield from map(parcel_of, people.history())
+    generation: int = 0
+    parcels: int = 0  # of this generation
+    sent: int = 0  # handed over to Kafka's client, in all generations
+    latest_ms: int = START_MS
+    seconds: float = 0.0  # for which it has run
 
-    chance = Random(f"mess {load.seed}")
-    return mess(generations(), chance, duplicates=load.duplicates, disorder=load.disorder, poison=load.poison)
+
+def parcels(load: Load, at: At) -> Iterator[Parcel]:
+    """Without end, from ``at``, which goes along: the same people again and again, each time GENERATION_DAYS later."""
+    for number in itertools.count(at.generation):
+        for parcel in itertools.islice(generation(load, number), at.parcels, None):
+            at.parcels += 1
+            at.latest_ms = max(at.latest_ms, parcel.time_ms)
+            yield parcel
+        at.generation, at.parcels = number + 1, 0
+
+
+def generation(load: Load, number: int) -> Iterator[Parcel]:
+    start_ms = START_MS + number * GENERATION_DAYS * DAY_MS
+    end_ms = start_ms + GENERATION_DAYS * DAY_MS
+    people = Population(Random(f"{load.seed}/{number}"), customers=load.customers, start_ms=start_ms, end_ms=end_ms)
+    chance = Random(f"mess {load.seed}/{number}")
+    history = map(parcel_of, people.history())
+    return mess(history, chance, duplicates=load.duplicates, disorder=load.disorder, poison=load.poison)
 
 
 class Sender:
@@ -102,28 +121,41 @@ def closing(time_ms: int) -> Parcel:
     return Parcel(time_ms + 60_000, TYPES["rating.given"][0].name, b"closing", msgspec.json.encode(event))
 
 
-async def run(load: Load) -> int:
+async def run(load: Load, at: At, note: Path) -> None:
+    """Until SIGTERM."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    sender, stream = Sender(load.kafka), parcels(load)
-    sent = latest_ms = 0
-    due, began = 0.0, time.monotonic()
+    sender, stream = Sender(load.kafka), parcels(load, at)
+    due, noted = 0.0, 0.0
+    began = time.monotonic()
     while not stop.is_set():
         await asyncio.sleep(SLICE_S)
-        now = time.monotonic()
-        due = min(due + (now - began) * load.rate, BACKLOG_S * load.rate)
-        began = now
-        while due >= 1 and not stop.is_set():
-            parcel = next(stream)
-            await sender.send(parcel)
-            latest_ms = max(latest_ms, parcel.time_ms)
+        passed, began = time.monotonic() - began, time.monotonic()
+        at.seconds += passed
+        due = min(due + passed * load.rate, BACKLOG_S * load.rate)
+        if began - noted > NOTE_S:
+            remember(at, note)
+            noted = began
+        for _ in range(min(int(due), int(CATCH_UP * SLICE_S * load.rate) + 1)):
+            await sender.send(next(stream))
             due -= 1
-            sent += 1
-    await sender.send(closing(latest_ms))
+            at.sent += 1
+    await sender.send(closing(at.latest_ms))
+    at.sent += 1
     await sender.stop()
-    return sent + 1
+    remember(at, note)
+
+
+def remember(at: At, note: Path) -> None:
+    partial = note.with_suffix(".new")
+    partial.write_bytes(msgspec.json.encode(at))
+    partial.rename(note)
+
+
+def recall(note: Path) -> At:
+    return msgspec.json.decode(note.read_bytes(), type=At) if note.exists() else At()
 
 
 if __name__ == "__main__":
     plan = msgspec.json.decode(sys.argv[1], type=Load)
-    sys.stdout.write(msgspec.json.encode({"sent": uvloop.run(run(plan))}).decode() + "\n")
+    uvloop.run(run(plan, recall(Path(plan.file)), Path(plan.file)))

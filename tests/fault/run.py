@@ -1,10 +1,9 @@
-"""One fault run: servers, workers, load, faults; then silence, and the verdict."""
+"""One fault run: servers, workers, load, faults; then silence, and the verdict. It may be made in several sittings."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -12,32 +11,38 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import msgspec
 
+from cli.embedded import die_with_parent
 from streams import kafka
 from streams.settings import Clock, Settings
 from streams.topics import plan
-from tests.fault.faults import SESSION_TIMEOUT_S, Harm, schedule
+from tests.fault.faults import FAULTS, ROOM, SESSION_TIMEOUT_S, Place, schedule
 from tests.fault.fleet import ROOT, Fleet
-from tests.fault.judge import Verdict, effects_left, judge
-from tests.fault.load import Load
-from tests.fault.servers import LOOK_S, Store
-from tests.fault.watch import Watch, quantile
+from tests.fault.journal import Journal
+from tests.fault.judge import effects_left, judge
+from tests.fault.load import At, Load, recall
+from tests.fault.servers import UNWRITTEN_S, Store
+from tests.fault.summary import summary_of
+from tests.fault.watch import Recovery, Watch
 from tests.servers_kafka import Broker
 
-#: Faults wait while an older one has not been recovered from for so long; after STUCK_S nobody waits any more.
-PATIENCE_S, STUCK_S = 45.0, 600.0
+#: While an older fault has not been recovered from for so long, only workers come to harm, and more slowly.
+PATIENCE_S, PATIENT_PAUSE_S = 45.0, 12.0
+#: What has not recovered by then is not going to.
+STUCK_S = 1200.0
 #: Published effects leave the states with a later sweep; those that are there after so long are for the verdict.
 EFFECTS_S = 60.0
+PROGRESS_S = 1.0
 
 
-@dataclass
-class Options:
+class Options(msgspec.Struct, kw_only=True):
+    """What a run is. Kept in its directory, for the next sitting."""
+
     seed: int
     faults: dict[str, int]
     workers: int
@@ -47,22 +52,8 @@ class Options:
     pause_s: float
     redis: str
     clock: Clock
-    directory: Path
     warm_up_s: float = 12.0  # before the first fault
     quiet_s: float = 8.0  # after everything was read: time for ticks and cleanings
-
-
-class Journal:
-    """The raw log of the run: one JSON line an event, with seconds since the start."""
-
-    def __init__(self, file: Path) -> None:
-        self._file, self._began_s = file.open("a"), time.monotonic()
-
-    def tell(self, event: str, **details: Any) -> None:
-        line = json.dumps({"s": round(time.monotonic() - self._began_s, 2), "event": event, **details}, ensure_ascii=False)
-        self._file.write(line + "\n")
-        self._file.flush()
-        sys.stderr.write(line[:300] + "\n")
 
 
 class Stuck(Exception):
@@ -70,57 +61,72 @@ class Stuck(Exception):
 
 
 class Run:
-    def __init__(self, options: Options, broker: Broker, store: Store, rng: Random) -> None:
-        self.options, self.broker, self.store = options, broker, store
-        self.journal = Journal(options.directory / "journal.jsonl")
+    def __init__(self, options: Options, directory: Path, broker: Broker) -> None:
+        self.options, self.directory, self.broker = options, directory, broker
+        self.journal = Journal(directory / "journal.jsonl")
+        self.store = Store(options.redis, directory / "store", self._rng("store"), self._lost)
         self.settings = Settings(
             kafka=broker.bootstrap,
-            redis=store.url,
+            redis=self.store.url,
             partitions=options.partitions,
             clock=options.clock,
             session_timeout_s=SESSION_TIMEOUT_S,
             http_port=-1,
         )
-        self.fleet = Fleet(options.directory, _environment(self.settings), rng, self.journal.tell)
+        self.fleet = Fleet(directory, _environment(self.settings), self._rng("fleet"), self.journal.tell)
         self.fleet.wanted = options.workers
-        self.watch = Watch(broker.bootstrap, store.url, options.partitions)
-        self.harm = Harm(self.fleet, store, broker, rng)
-        self.done: Counter[str] = Counter()
-        self.problems: list[str] = []
-        self._rng = rng
+        self.watch = Watch(broker.bootstrap, lambda: self.store.server.url, options.partitions, self._recovered)
+        self.position = directory / "load.json"
+
+    def _rng(self, purpose: object) -> Random:
+        return Random(f"{self.options.seed} {purpose}")
+
+    def _lost(self, since_s: float, until_s: float) -> None:
+        self.journal.tell("lost", since_s=since_s, until_s=until_s)
+
+    def _recovered(self, recovery: Recovery, took_s: float) -> None:
+        self.journal.tell("recovered", fault=recovery.fault, number=recovery.number, took_s=round(took_s, 2), lag=self.watch.lag)
+
+    # -- faults -----------------------------------------------------------------------------------------------------------------
 
     async def faults(self) -> None:
-        """All of them, some at the same time."""
+        """Those that no sitting before has done; some at the same time."""
         await asyncio.sleep(self.options.warm_up_s)
-        under_way: set[asyncio.Task[None]] = set()
-        for fault in schedule(self.options.faults, self._rng):
-            task = asyncio.create_task(self._fault(fault))
-            under_way.add(task)
-            task.add_done_callback(under_way.discard)
-            await asyncio.sleep(self._rng.uniform(0.2, self.options.pause_s))
-            await self._patience()
-        if under_way:
-            await asyncio.wait(under_way)
-
-    async def _fault(self, fault: str) -> None:
-        recovery = self.watch.begins(fault)
-        lag = self.watch.lag
+        done = {entry["number"] for entry in self.journal.of("fault")}
+        order = enumerate(schedule(self.options.faults, self._rng("order")), 1)
+        pending = {number: name for number, name in order if number not in done}
+        under_way: dict[asyncio.Task[None], str] = {}
+        pace = self._rng(f"pace after {len(done)}")
         try:
-            done = await self.harm.named(fault)()
-        except Exception as error:
-            self.problems.append(f"the harness could not do {fault}: {error!r}")
-            self.journal.tell("failed", fault=fault, error=repr(error))
-            done = "failed"
-        recovery.over = True
-        self.done[fault] += 1
-        self.journal.tell(fault, done=done, number=self.done.total(), lag_before=lag, lag=self.watch.lag)
+            while pending or under_way:
+                under_way = {task: target for task, target in under_way.items() if not task.done()}
+                patient = self.watch.oldest_s() > PATIENCE_S
+                if self.watch.oldest_s() > STUCK_S:
+                    raise Stuck(f"after {STUCK_S:.0f} s the lag is {self.watch.lag}")
+                number = _first(pending, Counter(under_way.values()), patient)
+                if number is None:
+                    await asyncio.sleep(0.2)
+                    continue
+                name = pending.pop(number)
+                under_way[asyncio.create_task(self._fault(number, name))] = FAULTS[name].target
+                await asyncio.sleep(PATIENT_PAUSE_S if patient else pace.uniform(0.2, self.options.pause_s))
+        finally:
+            for task in under_way:
+                task.cancel()
 
-    async def _patience(self) -> None:
-        began = time.monotonic()
-        while self.watch.oldest_s() > PATIENCE_S and any(r.over and r.took_s is None for r in self.watch.recoveries):
-            if time.monotonic() - began > STUCK_S:
-                raise Stuck(f"after {STUCK_S:.0f} s the lag is {self.watch.lag}")
-            await asyncio.sleep(0.5)
+    async def _fault(self, number: int, name: str) -> None:
+        recovery = self.watch.begins(number, name)
+        lag = self.watch.lag
+        place = Place(self.fleet, self.store, self.broker, self.options.workers, self._rng(f"fault {number}"), recovery.strikes)
+        try:
+            done = await FAULTS[name].does(place)
+        except Exception as error:
+            self.journal.tell("problem", what=f"the harness could not do {name}: {error!r}")
+            done = {"failed": True}
+        recovery.over = True
+        self.journal.tell("fault", number=number, name=name, **done, lag_before=lag, lag=self.watch.lag)
+
+    # -- the end ----------------------------------------------------------------------------------------------------------------
 
     async def settle(self) -> None:
         """Everything is read, and for a while nothing changes: ticks and cleanings are done."""
@@ -133,60 +139,86 @@ class Run:
                 raise Stuck(f"after {STUCK_S:.0f} s without faults the lag is {self.watch.lag}")
             await asyncio.sleep(0.25)
         patience = time.monotonic() + EFFECTS_S
-        while time.monotonic() < patience and await asyncio.to_thread(effects_left, self.store.url):
+        while time.monotonic() < patience and await asyncio.to_thread(effects_left, self.store.server.url):
             await asyncio.sleep(0.5)
 
+    async def progress(self) -> None:
+        """A line at the bottom of a terminal, until cancelled."""
+        of = sum(self.options.faults.values())
+        while True:
+            done, load = len(self.journal.of("fault")), self.loaded()
+            lag = "away" if self.watch.lag is None else f"{self.watch.lag:,}"
+            self.journal.progress(f"{done} of {of} faults · {load.sent:,} events · lag {lag} · {self.journal.now_s / 60:.0f} min")
+            await asyncio.sleep(PROGRESS_S)
 
-async def fault_run(options: Options, broker: Broker, rng: Random) -> tuple[dict[str, Any], bool]:
-    """The summary, and whether all was right."""
-    store = Store(options.redis, rng)
-    run = Run(options, broker, store, rng)
+    def loaded(self) -> At:
+        return recall(self.position)
+
+
+def _first(pending: dict[int, str], busy: Counter[str], patient: bool) -> int | None:
+    """The first in the order that can come now."""
+    for number, name in pending.items():
+        target = FAULTS[name].target
+        if busy[target] < ROOM[target] and (target == "workers" or not patient):
+            return number
+    return None
+
+
+async def fault_run(options: Options, directory: Path, broker: Broker) -> tuple[dict[str, Any], bool]:
+    """The summary, and whether all was right. Cancelled, or killed, it can be called again, and goes on."""
+    run = Run(options, directory, broker)
+    journal, owed = run.journal, directory / "owed"
     try:
+        if journal.entries and owed.exists():  # the end of the last sitting was Redis's as well
+            run._lost(owed.stat().st_mtime - UNWRITTEN_S, time.time())
+        journal.tell("sitting", broker=broker.name, store=options.redis, seed=options.seed, faults=options.faults)
         async with kafka.admin(broker.bootstrap) as admin:
             made = await admin.create_topics(plan(run.settings, create_time=True))
         if refused := [topic for topic in made if topic.error]:
             raise RuntimeError(f"topics could not be made: {refused}")
-        run.journal.tell("begins", broker=broker.name, store=options.redis, seed=options.seed, faults=options.faults)
-        began = time.monotonic()
-        sent = await _under_load(run)
+        await run.store.open()
+        await _under_load(run)
         exits = await run.fleet.stop_all()
-        run.journal.tell("quiet", exits=exits, unexpected=len(run.fleet.unexpected))
+        journal.tell("quiet", exits=exits, seconds=journal.now_s)
         if any(exits):
-            run.problems.append(f"workers that were asked to end did not end well: {exits}")
-        verdict = await judge(broker.bootstrap, store.url, options.directory / "owed", store.gone)
-        return _conclude(run, verdict, sent, time.monotonic() - began)
+            journal.tell("problem", what=f"workers that were asked to end did not end well: {exits}")
+        began = time.monotonic()
+        lost = [(entry["since_s"], entry["until_s"]) for entry in journal.of("lost")]
+        verdict = await judge(broker.bootstrap, run.store.server.url, owed, lost)
+        return summary_of(journal, verdict, run.loaded(), directory, judging_s=time.monotonic() - began)
     finally:
         run.fleet.end()
-        store.stop()
+        run.store.end()
 
 
-async def _under_load(run: Run) -> int:
-    """Returns how many records the load handed over."""
-    async with _beside(run.fleet.supervise(), run.watch.run(), _remember(run.store)):
-        load = _start_load(run)
+async def _under_load(run: Run) -> None:
+    async with _beside(run.fleet.supervise(), run.watch.run(), run.store.remember(), run.progress()):
+        load = None if run.journal.of("load ended") else _start_load(run)
         try:
             await run.faults()
             run.journal.tell("no more faults", lag=run.watch.lag)
-            load.send_signal(signal.SIGTERM)
-            out, _ = await asyncio.to_thread(load.communicate, timeout=120)
+            if load is not None:
+                load.send_signal(signal.SIGTERM)
+                await asyncio.to_thread(load.wait, timeout=120)
+                run.journal.tell("load ended", sent=run.loaded().sent)
             await run.settle()
-            return json.loads(out)["sent"]
         except Stuck as stuck:
-            run.problems.append(f"stuck: {stuck}")
-            run.journal.tell("stuck", why=str(stuck))
-            return 0
+            run.journal.tell("problem", what=f"stuck: {stuck}")
         finally:
-            load.kill()
-            load.wait()
+            if load is not None:
+                load.kill()
+                load.wait()
 
 
 def _start_load(run: Run) -> subprocess.Popen[bytes]:
     options = run.options
-    plan_ = Load(kafka=run.broker.bootstrap, seed=options.seed, rate=options.rate, customers=options.customers)
-    command = [sys.executable, "-m", "tests.fault.load", msgspec.json.encode(plan_).decode()]
-    with (options.directory / "load.log").open("ab") as log:
+    load = Load(
+        kafka=run.broker.bootstrap, file=str(run.position), seed=options.seed, rate=options.rate, customers=options.customers
+    )
+    command = [sys.executable, "-m", "tests.fault.load", msgspec.json.encode(load).decode()]
+    with (run.directory / "load.log").open("ab") as log:
         return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=log, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}
+            command, stdout=log, stderr=log, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, preexec_fn=die_with_parent()
         )
 
 
@@ -203,45 +235,5 @@ async def _beside(*work: Any) -> AsyncIterator[None]:
                 raise outcome
 
 
-async def _remember(store: Store) -> None:
-    while True:
-        store.remember()
-        await asyncio.sleep(LOOK_S)
-
-
 def _environment(settings: Settings) -> dict[str, str]:
     return {f"PORTRAIT_{name.upper()}": str(value) for name, value in msgspec.structs.asdict(settings).items()}
-
-
-def _conclude(run: Run, verdict: Verdict, sent: int, seconds: float) -> tuple[dict[str, Any], bool]:
-    done, recoveries = run.done, run.watch.recoveries
-    took = [recovery.took_s for recovery in recoveries if recovery.took_s is not None]
-    by_fault = {
-        fault: round(max((r.took_s or 0.0 for r in recoveries if r.fault == fault), default=0.0), 1) for fault in sorted(done)
-    }
-    problems = [*run.problems, *run.fleet.unexpected, *verdict.notes]
-    (run.options.directory / "verdict.txt").write_text("\n\n".join(problems))
-    fine = verdict.fine and not run.problems and not run.fleet.unexpected
-    summary = {
-        **{name: number for name in verdict.__struct_fields__ if isinstance(number := getattr(verdict, name), int)},
-        "sent": sent,
-        "kills": done["kill"] + done["point"],
-        "kills_at_points": done["point"],
-        "rebalances": done["rebalance"] + done["restart"],
-        "zombies": done["zombie"],
-        "redis_restarts": done["redis_kill"] + done["lost_tail"] + done["backup"] + done["away"],
-        "lost_tails": done["lost_tail"] + done["backup"],
-        "wipes": done["wipe"],
-        "broker_kills": done["broker_kill"],
-        "other_faults": done["hang"] + done["full"] + done["disconnect"],
-        "unexpected_exits": len(run.fleet.unexpected),
-        "recovery_s_median": round(quantile(took, 0.5), 1),
-        "recovery_s_worst": round(max(took, default=0.0), 1),
-        "recovery_s_worst_by_fault": by_fault,
-        "minutes": round(seconds / 60, 1),
-        "seed": run.options.seed,
-        "problems": len(problems),
-        "directory": str(run.options.directory),
-    }
-    run.journal.tell("verdict", **summary)
-    return summary, fine

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import redis.asyncio
@@ -17,7 +17,7 @@ from profile_store.keys import shard_keys
 from schemas.registry import EVENT_TOPICS
 from streams.log import TP
 
-SAMPLE_S = 0.25
+SAMPLE_S = 0.4
 ANSWER_S = 2.0
 POSITIONS = shard_keys("", 1)[0].positions
 
@@ -26,28 +26,37 @@ POSITIONS = shard_keys("", 1)[0].positions
 class Recovery:
     """From a fault until all that stood in the log when it was over is folded."""
 
+    number: int
     fault: str
     began_s: float
     over: bool = False
     goal: dict[TP, int] = field(default_factory=dict)
-    took_s: float | None = None
+
+    def strikes(self) -> None:
+        """Only now: until now it was prepared."""
+        self.began_s = time.monotonic()
 
 
 class Watch:
-    """Samples the log's ends and the store's positions. ``lag`` is None while either is away."""
+    """Samples the log's ends and the store's positions. ``lag`` is None while either is away.
 
-    def __init__(self, kafka: str, redis_url: str, partitions: int) -> None:
-        self._kafka = kafka
-        self._redis = redis.asyncio.Redis.from_url(redis_url, protocol=2, socket_timeout=ANSWER_S)
+    ``store_url`` gives the server's own address at any time, ``recovered`` hears of each recovery and how long it took.
+    """
+
+    def __init__(
+        self, kafka: str, store_url: Callable[[], str], partitions: int, recovered: Callable[[Recovery, float], None]
+    ) -> None:
+        self._kafka, self._store_url, self._recovered = kafka, store_url, recovered
+        self._redis: redis.asyncio.Redis | None = None
+        self._url = ""
         self._tps = [TopicPartition(topic.name, n) for topic in EVENT_TOPICS for n in range(partitions)]
         self._consumer: AIOKafkaConsumer | None = None
         self.ends: dict[TP, int] = {}
-        self.ends_at_s = 0.0
         self.lag: int | None = None
-        self.recoveries: list[Recovery] = []
+        self.recoveries: list[Recovery] = []  # those that are not finished
 
-    def begins(self, fault: str) -> Recovery:
-        recovery = Recovery(fault, time.monotonic())
+    def begins(self, number: int, fault: str) -> Recovery:
+        recovery = Recovery(number, fault, time.monotonic())
         self.recoveries.append(recovery)
         return recovery
 
@@ -58,27 +67,26 @@ class Watch:
                 await self.sample()
                 await asyncio.sleep(SAMPLE_S)
         finally:
-            await self._redis.aclose()
+            await self._leave_store()
             await self._drop()
 
     async def sample(self) -> None:
-        began_s = time.monotonic()
         ends, positions = await self._ends(), await self.positions()
         self.lag = None
         if ends is not None:
-            self.ends, self.ends_at_s = ends, began_s
+            self.ends = ends
         if ends is None or positions is None:
             return
         self.lag = sum(max(0, end - positions.get(tp, 0)) for tp, end in ends.items())
-        for recovery in self.recoveries:
-            if recovery.took_s is None and recovery.over:
-                recovery.goal = recovery.goal or dict(ends)
-                if all(positions.get(tp, 0) >= end for tp, end in recovery.goal.items()):
-                    recovery.took_s = time.monotonic() - recovery.began_s
+        for recovery in [each for each in self.recoveries if each.over]:
+            recovery.goal = recovery.goal or dict(ends)
+            if all(positions.get(tp, 0) >= end for tp, end in recovery.goal.items()):
+                self.recoveries.remove(recovery)
+                self._recovered(recovery, time.monotonic() - recovery.began_s)
 
     def oldest_s(self) -> float:
-        """For how long the oldest fault has not been recovered from."""
-        began = [recovery.began_s for recovery in self.recoveries if recovery.took_s is None]
+        """For how long the oldest fault that is over has not been recovered from."""
+        began = [recovery.began_s for recovery in self.recoveries if recovery.over]
         return time.monotonic() - min(began) if began else 0.0
 
     async def _ends(self) -> dict[TP, int] | None:
@@ -101,7 +109,7 @@ class Watch:
 
     async def positions(self) -> Mapping[TP, int] | None:
         try:
-            stored = await self._redis.hgetall(POSITIONS)
+            stored = await (await self._store()).hgetall(POSITIONS)
         except (RedisError, OSError, TimeoutError):
             return None
         found: dict[TP, int] = {}
@@ -110,8 +118,14 @@ class Watch:
             found[topic, int(partition)] = int(offset)
         return found
 
+    async def _store(self) -> redis.asyncio.Redis:
+        """After a failover it is another."""
+        if self._redis is None or self._url != self._store_url():
+            await self._leave_store()
+            self._url = self._store_url()
+            self._redis = redis.asyncio.Redis.from_url(self._url, protocol=2, socket_timeout=ANSWER_S)
+        return self._redis
 
-def quantile(numbers: Sequence[float], q: float) -> float:
-    """0 for none."""
-    ranked = sorted(numbers)
-    return ranked[min(len(ranked) - 1, int(q * len(ranked)))] if ranked else 0.0
+    async def _leave_store(self) -> None:
+        if self._redis is not None:
+            await self._redis.aclose()

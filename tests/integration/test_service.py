@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -206,9 +205,9 @@ async def _records(bootstrap: str, topic: str) -> list[Any]:
 def test_faults_under_load_lose_and_double_nothing(broker: Broker, tmp_path: Path, faults: dict[str, int]) -> None:
     options = Options(
         seed=7, faults=faults, workers=2, rate=300, customers=200, partitions=2, pause_s=2.0, warm_up_s=3.0, quiet_s=2.0,
-        redis="valkey", clock="stream", directory=tmp_path,
+        redis="valkey", clock="stream",
     )  # fmt: skip
-    summary, fine = asyncio.run(fault_run(options, broker, random.Random(7)))
+    summary, fine = asyncio.run(fault_run(options, tmp_path, broker))
     assert fine, f"{summary}\n{(tmp_path / 'verdict.txt').read_text()[:3000]}"
     assert summary["events"] == summary["sent"] > 1000
     assert (summary["lost"], summary["double"], summary["actions_missing"]) == (0, 0, 0)

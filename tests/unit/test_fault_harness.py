@@ -1,0 +1,172 @@
+"""The parts of the fault run that can be wrong without anybody noticing: a fault that does no harm, a sitting that forgets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from itertools import islice
+from pathlib import Path
+from random import Random
+
+import msgspec
+import pytest
+
+from tests.fault.faults import FAULTS, numbers, schedule
+from tests.fault.journal import Journal
+from tests.fault.load import At, Load, parcels
+from tests.fault.proxy import Proxy
+from tests.servers_kafka import HOST
+
+TIMEOUT_S = 20.0
+
+
+@asynccontextmanager
+async def echo(prefix: bytes = b"") -> AsyncIterator[int]:
+    """A server that sends every line back. Its port."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            writer.write(prefix + line)
+        writer.close()
+
+    server = await asyncio.start_server(serve, HOST, 0, limit=1 << 24)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def through_a_proxy(check: Callable[[Proxy], Awaitable[None]]) -> None:
+    async def run() -> None:
+        async with asyncio.timeout(TIMEOUT_S), echo() as port:
+            proxy = Proxy(port, Random(1))
+            await proxy.open()
+            await check(proxy)
+            await proxy.shut()
+
+    asyncio.run(run())
+
+
+async def ask(proxy: Proxy, *lines: bytes) -> bytes:
+    """All that comes back until the connection ends, or as many bytes as were sent."""
+    reader, writer = await asyncio.open_connection(HOST, proxy.port, limit=1 << 24)
+    writer.writelines(lines)
+    try:
+        return await reader.readexactly(sum(map(len, lines)))
+    except asyncio.IncompleteReadError as error:
+        return error.partial
+    finally:
+        writer.close()
+
+
+def test_a_proxy_passes_everything_on_in_order_slow_or_not() -> None:
+    large = b"x" * 3_000_000 + b"\n"
+
+    async def check(proxy: Proxy) -> None:
+        assert await ask(proxy, large, b"end\n") == large + b"end\n"
+        proxy.delay_s = 0.05
+        slowed = asyncio.create_task(ask(proxy, *(b"%d\n" % n for n in range(1000)), large))
+        await asyncio.sleep(0.07)
+        proxy.delay_s = 0.0
+        assert await slowed == b"".join(b"%d\n" % n for n in range(1000)) + large
+
+    through_a_proxy(check)
+
+
+def test_a_reply_is_cut_in_the_middle_as_often_as_asked() -> None:
+    async def check(proxy: Proxy) -> None:
+        proxy.cuts = 2
+        for _ in range(2):
+            got = await ask(proxy, b"a reply\n")
+            assert 0 < len(got) < 8
+            assert b"a reply\n".startswith(got)
+        assert proxy.cuts == 0
+        assert await ask(proxy, b"a reply\n") == b"a reply\n"
+
+    through_a_proxy(check)
+
+
+def test_a_shut_proxy_lets_nobody_in_and_throws_everybody_out() -> None:
+    async def check(proxy: Proxy) -> None:
+        reader, writer = await asyncio.open_connection(HOST, proxy.port)
+        writer.write(b"before\n")
+        assert await reader.readline() == b"before\n"
+        await proxy.shut()
+        with suppress(ConnectionError):
+            assert await reader.read() == b""
+        with pytest.raises(ConnectionError):
+            await ask(proxy, b"while\n")
+        await proxy.open()
+        assert await ask(proxy, b"after\n") == b"after\n"
+
+    through_a_proxy(check)
+
+
+def test_a_proxy_leads_elsewhere_and_gives_no_more_news_once_frozen() -> None:
+    async def check(proxy: Proxy) -> None:
+        async with echo(b"other ") as port:
+            proxy.lead_to(port)
+            reader, writer = await asyncio.open_connection(HOST, proxy.port)
+            writer.write(b"server\n")
+            assert await reader.readline() == b"other server\n"
+            proxy.freeze()
+            writer.write(b"unheard\n")
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(reader.readline(), 0.2)
+
+    through_a_proxy(check)
+
+
+def test_where_the_server_is_away_the_proxy_hangs_up() -> None:
+    async def check(proxy: Proxy) -> None:
+        unused = Proxy(0, Random(1)).port
+        proxy.lead_to(unused)
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            reader, _ = await asyncio.open_connection(HOST, proxy.port)
+            await reader.readexactly(1)
+
+    through_a_proxy(check)
+
+
+def test_a_campaign_of_300_kills_reaches_the_figures_asked_for() -> None:
+    many = numbers(300, {})
+    assert many["kill"] + many["point"] == 300
+    assert many["point"] >= 100
+    assert many["rebalance"] >= 100
+    assert many["zombie"] >= 30
+    assert many["redis_kill"] + many["lost_tail"] + many["backup"] + many["away"] + many["away_long"] >= 50
+    assert many["lost_tail"] >= 20
+    assert (many["wipe"], many["failover"], many["broker_kill"]) >= (5, 5, 20)
+    assert many["away_long"] >= 1
+
+
+def test_each_fault_has_a_switch_and_comes_at_least_once_but_for_the_long_one() -> None:
+    few = numbers(10, {})
+    assert few.keys() == FAULTS.keys()
+    assert [name for name, number in few.items() if not number] == ["away_long"]
+    assert numbers(10, {"wipe": 0, "away_long": 1}) == {**few, "wipe": 0, "away_long": 1}
+    assert sum(numbers(0, {}).values()) == 0
+    assert schedule(few, Random("1")) == schedule(few, Random("1")) != schedule(few, Random("2"))
+
+
+def test_a_journal_goes_on_where_it_was_torn(tmp_path: Path) -> None:
+    file = tmp_path / "journal.jsonl"
+    first = Journal(file)
+    first.tell("fault", number=1)
+    with file.open("a") as torn:
+        torn.write('{"s": 3, "event": "fau')
+    second = Journal(file)
+    second.tell("fault", number=2)
+    third = Journal(file)
+    assert [entry["number"] for entry in third.of("fault")] == [1, 2]
+    assert third.now_s >= third.entries[-1]["s"]
+
+
+def test_a_load_goes_on_where_it_was() -> None:
+    load = Load(kafka="", file="", seed=3, rate=1, customers=3)
+    whole = list(islice(parcels(load, At()), 9000))
+    at = At()
+    for _ in islice(parcels(load, at), 5000):
+        pass
+    kept = msgspec.json.decode(msgspec.json.encode(at), type=At)
+    assert at.generation > 0, "more than one generation, or this shows little"
+    assert list(islice(parcels(load, kept), 4000)) == whole[5000:]
