@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 RANKS = ["new", "won_back", "growing", "mature"]
@@ -22,10 +23,15 @@ class Spans(NamedTuple):
     churned: int
 
 
-def spans_of(days: list[int]) -> Spans:
-    """For the rhythm that these purchase days show."""
-    gap = (90 + days[-1] - days[0]) / len(days)
+def spans_of(days: Sequence[int], number: int) -> Spans:
+    """For the rhythm that the first ``number`` of these purchase days show."""
+    gap = gap_of(days, number)
     return Spans(_bounded(1.5 * gap, 14, 120), _bounded(2.5 * gap, 30, 210), _bounded(4.0 * gap, 60, 365))
+
+
+def gap_of(days: Sequence[int], number: int) -> float:
+    """The usual days between purchases that the first ``number`` of these purchase days show."""
+    return (90 + days[number - 1] - days[0]) / number
 
 
 def _bounded(days: float, least: int, most: int) -> int:
@@ -35,22 +41,29 @@ def _bounded(days: float, least: int, most: int) -> int:
 def stage_of(purchase_days: set[int], first_seen_day: int, today: int) -> Stage:
     days = sorted(purchase_days)
     if not days:
-        return Stage("prospect", first_seen_day, "seen", 0)
-    silence = today - days[-1]
-    for name, span in reversed(list(spans_of(days)._asdict().items())):
-        if silence >= span:
-            return Stage(name, days[-1] + span, "silent", span)
-    return _walked(days)
+        return prospect(first_seen_day)
+    return silent(days[-1], spans_of(days, len(days)), today) or walked(days)
 
 
-def _walked(days: list[int]) -> Stage:
-    """The stage at the last purchase."""
+def prospect(first_seen_day: int) -> Stage:
+    return Stage("prospect", first_seen_day, "seen", 0)
+
+
+def silent(last_day: int, spans: Spans, today: int) -> Stage | None:
+    """The stage of who has been silent for one of the spans; None for who has not."""
+    for name, span in reversed(list(spans._asdict().items())):
+        if today - last_day >= span:
+            return Stage(name, last_day + span, "silent", span)
+    return None
+
+
+def walked(days: Sequence[int]) -> Stage:
+    """The stage at the last purchase. ``days``: ascending, at least one."""
     stage = Stage("new", days[0], "first_purchase", 0)
     returned, bought_since = False, 0
     for number, day in enumerate(days, 1):
         if number > 1:
-            before = days[: number - 1]
-            spans, silence = spans_of(before), day - before[-1]
+            spans, silence = spans_of(days, number - 1), day - days[number - 2]
             if silence >= spans.churned:
                 returned, bought_since = True, 0
                 stage = Stage("won_back", day, "bought_after_loss", silence)

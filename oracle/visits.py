@@ -14,18 +14,15 @@ from schemas.customers import AttributesChanged, ExternalIdAssigned, IdentityLin
 from schemas.event import Event
 from schemas.orders import OrderDelivered
 
+#: What the company does, not the customer.
+COMPANY = (
+    ContactSent, ContactDelivered, AttributesChanged, ExternalIdAssigned, IdentityLinked, IdentityUnlinked,
+    OrderDelivered, ComplaintUpdated, ComplaintResolved,
+)  # fmt: skip
+
 
 def activity(events: Sequence[Event], today: int) -> list[Any]:
-    company: tuple[type, ...] = (
-        ContactSent,
-        ContactDelivered,
-        AttributesChanged,
-        ExternalIdAssigned,
-        IdentityLinked,
-        IdentityUnlinked,
-    )
-    company += (OrderDelivered, ComplaintUpdated, ComplaintResolved)
-    own = [event for event in events if not isinstance(event.data, company)]
+    own = [event for event in events if not isinstance(event.data, COMPANY)]
     return [
         min(event.time_ms for event in events),
         max([0, *(event.time_ms for event in own)]),

@@ -1,18 +1,23 @@
-"""The verdict: everything in Redis and Kafka, once all is quiet, against the oracle's fold of the log as Kafka has it."""
+"""The verdict: everything in Redis and Kafka, once all is quiet, against the oracle's fold of the log as Kafka has it.
+
+The log is read once for each bucket of customers, so that no more than BUCKET_EVENTS or so are in memory.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
+from zlib import crc32
 
 import msgspec
 import redis
 
 from oracle import facts as oracle_facts
 from oracle import log as oracle_log
+from oracle.refold import Place
 from portrait.evolve import due_ms
 from portrait.state import State, decode, facts
 from profile_store.keys import shard_keys
@@ -20,87 +25,92 @@ from schemas.event import Event
 from schemas.outputs import Lesson, Snapshot
 from schemas.registry import ACTIONS, DEAD_LETTERS, EVENT_TOPICS, LESSONS, MODELS
 from streams import kafka
+from tests.fault import trace
+from tests.fault.retrace import Retrace, Stored, snapshot_key
+from tests.fault.verdict import Verdict
 
 KEYS = shard_keys("", 1)[0]
 NONCE_BYTES = 8
 #: A lesson that comes again is recognised while at most so many came between.
 LESSONS_HORIZON = 2000
+BUCKET_EVENTS = 500_000
 SHOWN = 5
 
 
-class Verdict(msgspec.Struct, kw_only=True):
-    """Counts of what is wrong; ``notes`` say what, without end."""
-
-    events: int = 0  # records in the log
-    customers: int = 0
-    lost: int = 0
-    double: int = 0
-    facts_differ: int = 0  # customers with as many events as the oracle has, and other facts
-    dead_letters: int = 0
-    dead_letters_wrong: int = 0  # missing and extra
-    indexes_wrong: int = 0
-    effects_left: int = 0
-    actions: int = 0  # distinct ids of actions and lessons in Kafka
-    actions_missing: int = 0
-    gone_with_a_tail: int = 0  # ids that were not published when Redis lost the states that held them
-    actions_extra: int = 0  # ids that no committed state is known to have held
-    lessons: int = 0
-    lessons_wrong: int = 0  # how many more or fewer the last snapshot has learned than stand before its offsets
-    lessons_again: int = 0  # came once more, with more than LESSONS_HORIZON others between
-    notes: list[str] = []
-
-    @property
-    def fine(self) -> bool:
-        wrong = (self.lost, self.double, self.facts_differ, self.dead_letters_wrong, self.indexes_wrong)
-        return not any((*wrong, self.effects_left, self.actions_missing, self.lessons_wrong))
-
-
 async def judge(bootstrap: str, redis_url: str, owed: Path, gone: Sequence[tuple[float, float]] = ()) -> Verdict:
-    """Reads everything; takes about a minute for a million events. ``gone``: when what Redis has lost was written."""
+    """Reads everything; takes some minutes for a million events. ``gone``: when what Redis has lost was written.
+
+    Beside ``owed`` lies the trace, or there is none, and then nothing is refolded.
+    """
     verdict = Verdict()
     with redis.Redis.from_url(redis_url, protocol=2) as client:
-        states = dict(read_states(client))
-        check_indexes(client, states, verdict)
-    verdict.effects_left = sum(bool(state.effects) for state in states.values())
-    at_ms = max((state.moment_ms for state in states.values()), default=0)
-    dead = await check_facts(bootstrap, states, at_ms, verdict)
+        stored = dict(read_stored(client))
+        check_indexes(client, {customer_id: found.state for customer_id, found in stored.items()}, verdict)
+    verdict.effects_left = sum(bool(found.state.effects) for found in stored.values())
+    snapshots = [msgspec.json.decode(record.value or b"", type=Snapshot) async for record in kafka.read_topic(bootstrap, MODELS)]
+    traced = owed.with_name(trace.NAME)
+    retrace = Retrace(traced, {snapshot_key(s): s for s in snapshots}, verdict) if traced.exists() else None
+    dead = await check_customers(bootstrap, stored, retrace, verdict)
     letters = {(record.key or b"").decode() async for record in kafka.read_topic(bootstrap, DEAD_LETTERS)}
     verdict.dead_letters, verdict.dead_letters_wrong = len(dead), len(dead ^ letters)
     if dead ^ letters:
         verdict.notes.append(f"dead letters: missing {sorted(dead - letters)[:SHOWN]}, extra {sorted(letters - dead)[:SHOWN]}")
-    await check_effects(bootstrap, owed, gone, verdict)
-    await check_lessons(bootstrap, verdict)
+    check_effects(await published_effects(bootstrap), owed, gone, retrace, verdict)
+    await check_lessons(bootstrap, snapshots, verdict)
     return verdict
 
 
-def read_states(client: redis.Redis) -> Iterator[tuple[str, State]]:
+def read_stored(client: redis.Redis) -> Iterator[tuple[str, Stored]]:
     for name in client.scan_iter(match=f"{KEYS.state.replace('[', '?')}*", count=1000):
         blob: Any = client.get(name)
-        yield unquote(name.decode().removeprefix(KEYS.state)), decode(blob[NONCE_BYTES:])
+        yield unquote(name.decode().removeprefix(KEYS.state)), Stored(blob[:NONCE_BYTES].hex(), decode(blob[NONCE_BYTES:]))
 
 
 def effects_left(redis_url: str) -> int:
     """How many states still hold effects."""
     with redis.Redis.from_url(redis_url, protocol=2) as client:
-        return sum(bool(state.effects) for _, state in read_states(client))
+        return sum(bool(found.state.effects) for _, found in read_stored(client))
 
 
-async def check_facts(bootstrap: str, states: dict[str, State], at_ms: int, verdict: Verdict) -> set[str]:
-    """Every customer's facts. Returns the origins of what should be dead letters."""
-    reader, dead = oracle_log.Reader(), set()
-    events: dict[str, list[Event]] = defaultdict(list)
+async def check_customers(bootstrap: str, stored: dict[str, Stored], retrace: Retrace | None, verdict: Verdict) -> set[str]:
+    """Every customer's facts, and what was traced of them. Returns the origins of what should be dead letters."""
+    at_ms = max((found.state.moment_ms for found in stored.values()), default=0)
+    buckets = 1 + sum(found.state.events for found in stored.values()) // BUCKET_EVENTS
+    dead: set[str] = set()
+    for number in range(buckets):
+
+        def wanted(key: bytes, number: int = number) -> bool:
+            return crc32(key) % buckets == number
+
+        log = await read_events(bootstrap, wanted, dead, verdict)
+        writes = retrace.writes(lambda customer_id: wanted(customer_id.encode())) if retrace else {}
+        everyone = log.keys() | writes.keys() | {customer_id for customer_id in stored if wanted(customer_id.encode())}
+        for customer_id in everyone:
+            events, found = log.get(customer_id, {}), stored.get(customer_id)
+            compare(customer_id, list(events.values()), found.state if found else None, at_ms, verdict)
+            if retrace is not None:
+                retrace.judge(customer_id, events, writes.get(customer_id, []), found, at_ms)
+        verdict.customers += len(everyone)
+    return dead
+
+
+async def read_events(
+    bootstrap: str, wanted: Callable[[bytes], bool], dead: set[str], verdict: Verdict
+) -> dict[str, dict[Place, Event]]:
+    """The wanted keys' events that count, by customer and place. ``dead`` gets the origins of what should be dead letters."""
+    reader = oracle_log.Reader()
+    log: dict[str, dict[Place, Event]] = defaultdict(dict)
     for topic in EVENT_TOPICS:
         async for record in kafka.read_topic(bootstrap, topic.name):
+            if not wanted(record.key or b""):
+                continue
             verdict.events += 1
             found = reader.take(record)
             if isinstance(found, Event):
-                events[found.customer_id].append(found)
+                log[found.customer_id][topic.code, record.partition, record.offset] = found
             elif found is not None:
                 dead.add(found.origin)
-    verdict.customers = len(events.keys() | states.keys())
-    for customer_id in events.keys() | states.keys():
-        compare(customer_id, events.get(customer_id, []), states.get(customer_id), at_ms, verdict)
-    return dead
+    return log
 
 
 def compare(customer_id: str, events: list[Event], state: State | None, at_ms: int, verdict: Verdict) -> None:
@@ -154,31 +164,44 @@ def _scores(client: redis.Redis, key: str) -> dict[str, float]:
     return {member.decode(): score for member, score in client.zrange(key, 0, -1, withscores=True)}
 
 
-async def check_effects(bootstrap: str, owed: Path, gone: Sequence[tuple[float, float]], verdict: Verdict) -> None:
-    """Every id that a committed state held was published, unless Redis lost that state first."""
-    committed: dict[str, tuple[str, float]] = {}
+async def published_effects(bootstrap: str) -> set[str]:
+    """The ids of all actions and lessons."""
+    return {
+        msgspec.json.decode(record.value or b"")["id"]
+        for topic in (ACTIONS, LESSONS)
+        async for record in kafka.read_topic(bootstrap, topic)
+    }
+
+
+def check_effects(
+    published: set[str], owed: Path, gone: Sequence[tuple[float, float]], retrace: Retrace | None, verdict: Verdict
+) -> None:
+    """Every id that a committed state held was published, unless Redis lost that state first; and so was every id that the oracle
+    raises when it refolds the history that survived. Nothing else was, but what a history raises that was taken back."""
+    held: dict[str, float] = {}
     for line in owed.read_text().splitlines() if owed.exists() else ():
-        at_ms, topic, id_ = line.split()
-        committed[id_] = topic, int(at_ms) / 1000
-    published: set[str] = set()
-    for topic in (ACTIONS, LESSONS):
-        published |= {msgspec.json.decode(record.value or b"")["id"] async for record in kafka.read_topic(bootstrap, topic)}
-    verdict.actions, verdict.actions_extra = len(published), len(published - committed.keys())
-    for id_ in sorted(committed.keys() - published):
-        topic, at_s = committed[id_]
-        lost = any(since <= at_s <= until for since, until in gone)
-        verdict.gone_with_a_tail += lost
-        verdict.actions_missing += not lost
-        verdict.notes.append(f"never published{', gone with a tail' if lost else ''}: {topic} {id_}, committed at {at_s:.3f}")
+        at_ms, _, id_ = line.split()
+        held[id_] = int(at_ms) / 1000
+    verdict.actions = len(published)
+    missing = retrace.owed - published if retrace else set[str]()
+    for id_ in held.keys() - published:
+        if any(since <= held[id_] <= until for since, until in gone) and id_ not in missing:
+            verdict.gone_with_a_tail += 1
+        else:
+            missing.add(id_)
+    verdict.actions_missing = len(missing)
+    verdict.notes += [
+        f"never published: {id_}, {'held by a state' if id_ in held else 'only refolded'}" for id_ in sorted(missing)
+    ]
+    if retrace is not None:
+        wrong = published - retrace.raised
+        verdict.wrong_actions, verdict.actions_extra = len(wrong), len(published - retrace.known - wrong)
+        verdict.notes += [f"published, and nothing raises it: {id_}" for id_ in sorted(wrong)]
 
 
-async def check_lessons(bootstrap: str, verdict: Verdict) -> None:
+async def check_lessons(bootstrap: str, snapshots: Sequence[Snapshot], verdict: Verdict) -> None:
     """The newest snapshot has learned what stands before its offsets: each once, if it came again within the horizon."""
-    newest: Snapshot | None = None
-    async for record in kafka.read_topic(bootstrap, MODELS):
-        snapshot = msgspec.json.decode(record.value or b"", type=Snapshot)
-        if newest is None or (snapshot.generation, snapshot.lessons) > (newest.generation, newest.lessons):
-            newest = snapshot
+    newest = max(snapshots, key=lambda snapshot: (snapshot.generation, snapshot.lessons), default=None)
     if newest is None:
         return
     learned: list[str] = []

@@ -1,7 +1,8 @@
 """A worker as it is in production, but one that can be told to die at a named point. The product knows nothing of it.
 
 Whoever writes a point's name into the file FAULT_ARM kills this process (exit code POINT_EXIT) when it next comes by that point.
-The ids of effects that a committed state held go to the file FAULT_OWED: each must be found in Kafka in the end.
+The ids of effects that a committed state held go to the file FAULT_OWED: each must be found in Kafka in the end. What was done to
+each state, and in which order, goes to the trace beside it, for the oracle to do it again.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from streams.faust_log import FaustLog
 from streams.log import NOTHING, Outgoing
 from streams.logging import configure
 from streams.settings import load
+from tests.fault import trace
 
 POINT_EXIT = 137
 #: Where it may die. A point that is seldom passed (no effects, no rebalance) may be waited for in vain.
@@ -89,7 +91,9 @@ class PointedStore(RedisStore):
         FATE.point("chain")
 
     async def commit(self, writes: Sequence[Write], positions: Mapping[TP, Position], nonce: bytes) -> list[int]:
+        TRACER.attempt(writes, nonce)
         conflicts = await super().commit(writes, positions, nonce)
+        TRACER.answer(nonce, [writes[i].id for i in conflicts])
         lost = set(conflicts)
         FATE.committed([write.state for i, write in enumerate(writes) if i not in lost])
         FATE.point("written")
@@ -152,9 +156,11 @@ def point_rebalances() -> None:
 
 if __name__ == "__main__":
     FATE = Fate()
+    TRACER = trace.Tracer(Path(os.environ["FAULT_OWED"]).with_name(trace.NAME))
     streams.worker.RedisStore = PointedStore  # type: ignore[misc]
     streams.worker.FaustLog = PointedLog  # type: ignore[misc]
     streams.profiles.encode = FATE.encode
+    streams.profiles.evolve = TRACER.evolve
     point_link()
     point_rebalances()
     settings = load(os.environ)

@@ -210,7 +210,8 @@ def test_faults_under_load_lose_and_double_nothing(broker: Broker, tmp_path: Pat
     summary, fine = asyncio.run(fault_run(options, tmp_path, broker))
     assert fine, f"{summary}\n{(tmp_path / 'verdict.txt').read_text()[:3000]}"
     assert summary["events"] == summary["sent"] > 1000
-    assert (summary["lost"], summary["double"], summary["actions_missing"]) == (0, 0, 0)
+    assert (summary["lost"], summary["double"], summary["actions_missing"], summary["wrong_actions"]) == (0, 0, 0, 0)
+    assert summary["steps"] > 0, "what the workers traced was refolded"
     assert (summary["kills"], summary["wipes"], summary["lost_tails"]) == tuple(
         faults.get(name, 0) for name in ("kill", "wipe", "lost_tail")
     )

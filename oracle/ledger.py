@@ -1,0 +1,104 @@
+"""What the events of a customer amount to so far: all that stages, scores and rules ask for (docs/refold.md).
+
+One event after the other, for a refold asks at thousands of moments: days are kept one by one in sorted lists, and counted anew.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+
+from oracle.orders import CALENDAR_DAYS
+from oracle.service import CASES_MAX
+from oracle.stage import Spans, Stage, gap_of, prospect, silent, spans_of, walked
+from oracle.tools import day_of, ms_of
+from oracle.visits import COMPANY
+from schemas.clicks import Touch
+from schemas.complaints import ComplaintOpened, ComplaintResolved, ComplaintUpdated
+from schemas.contacts import ContactRefused
+from schemas.event import Event
+from schemas.orders import OrderCancelled, OrderPlaced, OrderRefunded
+
+HALF_LIVES_DAYS = (21.0, 60.0, 180.0)
+
+
+class Rhythm:
+    """What follows from the purchase days. ``decayed``: how many there were, each halved with every half-life until the last."""
+
+    def __init__(self, days: list[int]) -> None:
+        self.walked: Stage = walked(days)
+        self.spans: Spans = spans_of(days, len(days))
+        self.gap_days = gap_of(days, len(days))
+        self.decayed = [sum(0.5 ** ((days[-1] - day) / half) for day in days) for half in HALF_LIVES_DAYS]
+
+
+class Ledger:
+    """``bought``: the purchase days, ascending; the other lists hold the day of each event, ascending."""
+
+    def __init__(self) -> None:
+        self.events = self.first_ms = self.last_own_ms = 0
+        self.placed = self.spent_minor = 0
+        self.bought: list[int] = []
+        self.clicked: list[int] = []
+        self.complained: list[int] = []
+        self.refused: list[int] = []
+        self._cases: dict[tuple[int, str], int] = {}  # (opened_ms, complaint id) -> the latest resolution
+        self._rhythm: Rhythm | None = None
+
+    def add(self, event: Event) -> None:
+        ms, data = event.time_ms, event.data
+        self.first_ms = min(self.first_ms, ms) if self.events else ms
+        self.events += 1
+        if not isinstance(data, COMPANY):
+            self.last_own_ms = max(self.last_own_ms, ms)
+        if isinstance(data, Touch):
+            insort(self.clicked, day_of(ms))
+        elif isinstance(data, OrderPlaced):
+            self.placed += 1
+            self.spent_minor += data.amount_minor
+            self._buy(day_of(ms))
+        elif isinstance(data, (OrderCancelled, OrderRefunded)):
+            self.spent_minor -= data.amount_minor
+        elif isinstance(data, ComplaintOpened):
+            insort(self.complained, day_of(ms))
+            self._cases.setdefault((ms, data.complaint_id), 0)
+        elif isinstance(data, (ComplaintUpdated, ComplaintResolved)):
+            name = ms_of(data.opened_at), data.complaint_id
+            resolved_ms = ms if isinstance(data, ComplaintResolved) else 0
+            self._cases[name] = max(self._cases.get(name, 0), resolved_ms)
+        elif isinstance(data, ContactRefused):
+            insort(self.refused, day_of(ms))
+
+    def _buy(self, day: int) -> None:
+        at = bisect_left(self.bought, day)
+        if self.bought[at : at + 1] != [day]:
+            self.bought.insert(at, day)
+            self.bought = [bought for bought in self.bought if bought > self.bought[-1] - CALENDAR_DAYS]
+            self._rhythm = None
+
+    @property
+    def rhythm(self) -> Rhythm:
+        """Of who has bought."""
+        if self._rhythm is None:
+            self._rhythm = Rhythm(self.bought)
+        return self._rhythm
+
+    def stage(self, today: int) -> Stage:
+        if not self.bought:
+            return prospect(day_of(self.first_ms))
+        return silent(self.bought[-1], self.rhythm.spans, today) or self.rhythm.walked
+
+    def next_stage_day(self, today: int) -> int | None:
+        """The next day on which silence alone would change the stage."""
+        if not self.bought:
+            return None
+        days = [self.bought[-1] + span for span in self.rhythm.spans]
+        return next((day for day in days if day > today), None)
+
+    def open_complaints(self) -> int:
+        """Of the latest cases."""
+        return sum(1 for name in sorted(self._cases)[-CASES_MAX:] if not self._cases[name])
+
+
+def count_after(days: list[int], day: int) -> int:
+    """How many of these ascending days are later."""
+    return len(days) - bisect_right(days, day)

@@ -1,0 +1,71 @@
+"""The churn risk of a model for what is known of a customer (docs/refold.md, "The score")."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import exp, log, log1p
+from typing import NamedTuple
+
+from oracle.ledger import HALF_LIVES_DAYS, Ledger, count_after
+from oracle.tools import WINDOW_DAYS, day_of
+
+FEATURES = (
+    "prior", "recency", "tenure", "purchases", "lateness", "recent21", "recent60", "recent180", "spend",
+    "visits7", "visits30", "quiet", "complaints_open", "complaints90", "refused30",
+)  # fmt: skip
+LOG_ODDS_MAX = 6.0
+
+
+class Model(NamedTuple):
+    """``weights`` in the order of FEATURES."""
+
+    version: str
+    horizon_days: int
+    bias: float
+    weights: Sequence[float]
+
+    def risk(self, values: Sequence[float]) -> float:
+        log_odds = self.bias + sum(weight * value for weight, value in zip(self.weights, values, strict=True))
+        if log_odds < -30:
+            return 0.0
+        return 1 / (1 + exp(-log_odds)) if log_odds < 30 else 1.0
+
+
+def prior_alone(horizon_days: int) -> Model:
+    """What scores before the first snapshot."""
+    return Model("0.0", horizon_days, 0.0, [1.0] + [0.0] * (len(FEATURES) - 1))
+
+
+def values_of(ledger: Ledger, today: int, horizon_days: int) -> list[float]:
+    """The features of who has bought."""
+    number, rhythm = len(ledger.bought), ledger.rhythm
+    recency, tenure = max(0, today - ledger.bought[-1]), max(0, today - ledger.bought[0])
+    recent = [decayed * 0.5 ** (recency / half) for decayed, half in zip(rhythm.decayed, HALF_LIVES_DAYS, strict=True)]
+    mean_minor = ledger.spent_minor / ledger.placed
+    return [
+        prior_log_odds(number, recency, tenure, horizon_days),
+        log1p(recency),
+        log1p(tenure),
+        log(number),
+        log((recency + 3) / (rhythm.gap_days + 3)),
+        *(log(amount + 0.001) for amount in recent),
+        log1p(max(0.0, mean_minor)),
+        log1p(count_after(ledger.clicked, today - 7)),
+        log1p(count_after(ledger.clicked, today - 30)),
+        log1p(max(0, today - day_of(ledger.last_own_ms))),
+        float(ledger.open_complaints()),
+        log1p(count_after(ledger.complained, today - WINDOW_DAYS)),
+        log1p(count_after(ledger.refused, today - 30)),
+    ]
+
+
+def prior_log_odds(number: int, recency: int, tenure: int, horizon_days: int) -> float:
+    """MBG/NBD (Batislam, Denizel, Filiztekin 2007): of buying nothing within the horizon, after ``number`` purchase days."""
+    r, alpha, a, b = 0.525, 43.3, 0.891, 1.614
+    shape, time = r + number - 1, alpha + tenure
+    silent = (time / (time + horizon_days)) ** shape
+    try:
+        gone = a / (b + number - 1) * (time / (time - recency)) ** shape
+    except OverflowError:
+        return LOG_ODDS_MAX
+    return min(LOG_ODDS_MAX, max(-LOG_ODDS_MAX, log((silent + gone) / (1 - silent))))

@@ -1,0 +1,117 @@
+"""What workers traced, refolded by the oracle and compared with what is in the store (docs/refold.md)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from oracle import histories, score
+from oracle.histories import Write
+from oracle.refold import Life, Place, Step
+from oracle.tools import day_of
+from portrait.state import State
+from schemas.event import Event
+from schemas.outputs import Snapshot
+from tests.fault.trace import Answer, Attempt, Terms, Traced, fingerprint, read
+from tests.fault.verdict import Verdict
+
+RISK_TOLERANCE = 1e-6
+#: Ticks follow the clock at this distance.
+LATE_MS = 5_000
+
+
+class UnknownModel(Exception):
+    """A worker scored with a model that was never published."""
+
+
+class Stored(NamedTuple):
+    """A state as it is in the store. ``nonce`` in hex."""
+
+    nonce: str
+    state: State
+
+
+class Retrace:
+    """``owed``: ids that must have been published, ``raised``: those that may have been, for some history raises them;
+    ``known``: those that are no surprise, for the one that survived knows the episode. All grow with each `judge`."""
+
+    def __init__(self, file: Path, snapshots: Mapping[tuple[str, str], Snapshot], verdict: Verdict) -> None:
+        """``snapshots``: as `snapshot_key` names them."""
+        self._file, self._snapshots, self._verdict = file, snapshots, verdict
+        answers = (line for line in read(file) if isinstance(line, Answer))
+        self._conflicts = {answer.nonce: frozenset(answer.conflicts) for answer in answers}
+        self._models: dict[Terms, score.Model] = {}
+        self.owed: set[str] = set()
+        self.raised: set[str] = set()
+        self.known: set[str] = set()
+
+    def writes(self, wanted: Callable[[str], bool]) -> dict[str, list[Write]]:
+        """All attempts to write these customers' states."""
+        found: dict[str, list[Write]] = defaultdict(list)
+        for line in read(self._file):
+            if isinstance(line, Attempt):
+                conflicts = self._conflicts.get(line.nonce)
+                for traced in line.steps:
+                    if wanted(id_ := traced.customer_id):
+                        confirmed = conflicts is not None and id_ not in conflicts
+                        found[id_].append(Write(traced.before, line.nonce, self._step(line.terms, traced), confirmed))
+                for id_, before in line.cleaned:
+                    if wanted(id_):
+                        found[id_].append(Write(before, line.nonce, None, conflicts is not None and id_ not in conflicts))
+        return found
+
+    def judge(
+        self, customer_id: str, log: Mapping[Place, Event], writes: Sequence[Write], stored: Stored | None, at_ms: int
+    ) -> None:
+        """One customer. ``log``: the events that count. ``at_ms``: the moment until which silence was looked at."""
+        verdict = self._verdict
+        found = histories.refold(customer_id, log, writes, stored.nonce if stored else histories.NOTHING)
+        verdict.steps += len(writes)
+        verdict.taken_back += found.taken_back
+        self.raised |= found.raised
+        if found.life is None:
+            verdict.untraced += 1
+            verdict.notes.append(f"{customer_id}: the traced writes do not lead to the state")
+            return
+        self.owed |= found.life.raised | (found.life.hushed & found.raised)
+        self.known |= found.life.raised | found.life.hushed | found.life.called_for
+        if stored is not None:
+            self._compare(customer_id, found.life, stored.state, at_ms)
+
+    def _compare(self, customer_id: str, life: Life, state: State, at_ms: int) -> None:
+        verdict = self._verdict
+        stored, refolded = (state.stage, state.stages, state.moment_ms), (life.stage, life.stages, life.moment_ms)
+        due = life.ledger.stage(max(day_of(at_ms - LATE_MS), day_of(life.moment_ms))).name
+        if stored != refolded or due != state.stage:
+            verdict.stages_wrong += 1
+            verdict.notes.append(f"stages of {customer_id}: {stored} stored, {refolded} refolded, {due} due")
+        scores = state.risk, life.risk
+        same = scores == (None, None) or (None not in scores and abs(state.risk - life.risk) <= RISK_TOLERANCE)  # type: ignore[operator]
+        if not same or state.model != life.model_version:
+            verdict.scores_wrong += 1
+            verdict.notes.append(f"risk of {customer_id}: {scores[0]} stored, {scores[1]} refolded, model {state.model}")
+
+    def _step(self, terms: Terms | None, traced: Traced) -> Step:
+        if terms is None:
+            raise ValueError("an evolved state without terms")
+        model = self._models.get(terms)
+        if model is None:
+            model = self._models[terms] = self._model(terms)
+        return Step(traced.causes, terms.clock_ms, model, terms.effects, terms.silence_ms, terms.capped_rules, traced.held)
+
+    def _model(self, terms: Terms) -> score.Model:
+        """From what was published, not from what the worker says."""
+        prior = score.prior_alone(terms.horizon_days)
+        if terms.model == prior.version:
+            return prior
+        snapshot = self._snapshots.get((terms.model, terms.weights))
+        if snapshot is None:
+            raise UnknownModel(f"version {terms.model} with these weights is not on the topic of models")
+        return score.Model(terms.model, terms.horizon_days, snapshot.scorer["bias"], snapshot.scorer["weights"])
+
+
+def snapshot_key(snapshot: Snapshot) -> tuple[str, str]:
+    """Its version, and a fingerprint of its weights."""
+    return snapshot.version, fingerprint(snapshot.scorer["bias"], snapshot.scorer["weights"])
