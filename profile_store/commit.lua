@@ -1,6 +1,6 @@
 -- One shard's part of a commit: all of it in one script, so that nobody sees a half and a crash leaves none.
 --
--- KEYS  chain, pos, clear, due, risk, external, stages, then a state key a write, a profile key a write, a key a stage name.
+-- KEYS  chain, pos, clear, last, due, risk, external, stages, then a state key a write, a profile key a write, a key a stage name.
 --       All are declared: while a cluster moves the slot, the script is turned away before it writes.
 -- ARGV  1 the chain as it should be, 2 the chain from now on, 3 its expiry in seconds, 4 the channel,
 --       5 msgpack [ids, field counts, risks or nil, dues or nil, rare, field names, lengths, marks, stage names],
@@ -8,16 +8,16 @@
 --       (behind its new nonce), and the fields' values. cmsgpack can't unpack msgpack's bin types, and an argument each costs more.
 --   ids to dues have an item a write; names and lengths are flat.
 --   rare  {write, removed fields, external, external removed, stage before, stage}, for the writes that have any such change
---   mark  {"topic/partition", next offset, clear}, the numbers as text: a Lua number is a double
+--   mark  {"topic/partition", next offset, clear, last record or ""}, the numbers as text: a Lua number is a double
 -- Gives nil if the chain is another one (nothing is written), else the indexes, from 0, of the writes that conflict.
 --
 -- What costs here is making strings: Redis's Lua hashes every byte of each.
 
-local FIXED_KEYS = 7
+local FIXED_KEYS = 8
 local UNPACK_MAX = 4000 -- of arguments in one call; even, because scores and members come in pairs
 local call = redis.call
 
-local chain, positions, clear, due, risk, external, stages = unpack(KEYS, 1, FIXED_KEYS)
+local chain, positions, clear, last, due, risk, external, stages = unpack(KEYS, 1, FIXED_KEYS)
 if call('GET', chain) ~= ARGV[1] then
   return false
 end
@@ -123,15 +123,23 @@ call_many('ZREM', due, due_gone)
 call_many('ZADD', risk, risk_set)
 call_many('ZREM', risk, risk_gone)
 
-local function forward(key, name, value) -- as text: exact for whole numbers of any size
-  local stored = call('HGET', key, name)
-  if not stored or #value > #stored or (#value == #stored and value > stored) then call('HSET', key, name, value) end
+local function forward(key, name, value) -- as text: exact for whole numbers of any size. Gives what was stored if it moved
+  local stored = call('HGET', key, name) or ''
+  if #value < #stored or (#value == #stored and value <= stored) then return nil end
+  call('HSET', key, name, value)
+  return stored
 end
 
 if #conflicts == 0 then -- a position claims that every state contains all before it
   for _, mark in ipairs(marks) do
-    forward(positions, mark[1], mark[2])
-    forward(clear, mark[1], mark[3])
+    local name, offset, clear_ms, record = unpack(mark)
+    local before = forward(positions, name, offset)
+    if before and record ~= '' then
+      call('HSET', last, name, record)
+    elseif before == '' then
+      call('HDEL', last, name) -- of positions that somebody has removed
+    end
+    forward(clear, name, clear_ms)
   end
 end
 if #changed > 0 then call('PUBLISH', ARGV[4], '[' .. table.concat(changed, ',') .. ']') end

@@ -68,15 +68,34 @@ class Write(msgspec.Struct, gc=False, array_like=True):
     external_removed: list[tuple[str, str]]
 
 
+class Last(NamedTuple):
+    """The last record before a position: by it the log is recognised again."""
+
+    offset: int
+    digest: bytes  # 8 bytes, of what the record holds
+
+
 class Position(NamedTuple):
     """How far a partition has been folded.
 
     ``next_offset``: every state contains all before it. ``clear_ms``: no unread record of the partition is older (the time of the
-    last look if it was read to its end, else the greatest event time seen); 0: unknown.
+    last look if it was read to its end, else the greatest event time seen); 0: unknown. ``last``: the last record before
+    ``next_offset``; None: there is none, or it is not known.
     """
 
     next_offset: int
     clear_ms: int
+    last: Last | None = None
+
+
+def least(shards: Sequence[Mapping[TP, Position]]) -> dict[TP, Position]:
+    """Of the partitions that every shard knows: the position of the one that is furthest behind, and the least ``clear_ms``."""
+    common = set(shards[0]).intersection(*shards[1:])
+    known = {tp: [positions[tp] for positions in shards] for tp in common}
+    return {
+        tp: min(of_shards, key=lambda at: at.next_offset)._replace(clear_ms=min(at.clear_ms for at in of_shards))
+        for tp, of_shards in known.items()
+    }
 
 
 class Store(Protocol):
@@ -86,6 +105,9 @@ class Store(Protocol):
 
     async def open(self) -> None:
         """Connect and check the server. StoreRefused: wrong version, evicts, other number of shards, newer format."""
+
+    async def check(self) -> None:
+        """Look again, now and then, at what may change while it runs. StoreRefused: it evicts, or has evicted."""
 
     async def close(self) -> None: ...
 
@@ -100,6 +122,7 @@ class Store(Protocol):
 
         A write conflicts when the stored nonce is not its own; ``nonce`` (8 random bytes) becomes the new one. The positions are
         written, to every shard, in the same script, but not on a shard that has a conflict; neither of their numbers goes back.
+        ``last`` goes with ``next_offset``; where a greater one brings none, no record lay between, and the stored one stays.
         The chain is checked before anything is written.
         """
 

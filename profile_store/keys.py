@@ -36,6 +36,7 @@ class ShardKeys:
         self.external = name("external")
         self.positions = name("pos")
         self.clear = name("clear")
+        self.last = name("last")
         self.changes = name("changes")  # a channel
         self.state = name("state") + ":"  # these four are prefixes
         self.profile = name("profile") + ":"

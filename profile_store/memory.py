@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import TypeVar
 
-from profile_store.contract import ABSENT, TP, ChainBroken, Loaded, Position, Write, shard_of
+from profile_store.contract import ABSENT, TP, ChainBroken, Loaded, Position, Write, least, shard_of
 
 _Value = TypeVar("_Value")
 
@@ -54,7 +54,8 @@ class MemoryShard:
     def advance(self, positions: Mapping[TP, Position]) -> None:
         for tp, new in positions.items():
             old = self.positions.get(tp, new)
-            self.positions[tp] = Position(max(old.next_offset, new.next_offset), max(old.clear_ms, new.clear_ms))
+            last = new.last or old.last if new.next_offset > old.next_offset else old.last
+            self.positions[tp] = Position(max(old.next_offset, new.next_offset), max(old.clear_ms, new.clear_ms), last)
 
 
 class MemoryBackend:
@@ -92,6 +93,9 @@ class MemoryStore:
     async def open(self) -> None:
         pass
 
+    async def check(self) -> None:
+        pass
+
     async def close(self) -> None:
         pass
 
@@ -123,9 +127,7 @@ class MemoryStore:
         return sorted(conflicts)
 
     async def positions(self) -> dict[TP, Position]:
-        known = [shard.positions for shard in self.backend.shards]
-        common = set(known[0]).intersection(*known[1:])
-        return {tp: Position(min(k[tp].next_offset for k in known), min(k[tp].clear_ms for k in known)) for tp in common}
+        return least([shard.positions for shard in self.backend.shards])
 
     async def due(self, until_ms: int, limit: int) -> list[tuple[str, int]]:
         found: list[tuple[int, str]] = []

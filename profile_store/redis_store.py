@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
@@ -15,22 +13,25 @@ from profile_store.contract import (
     ABSENT,
     TP,
     ChainBroken,
+    Last,
     Loaded,
     Position,
     StoreError,
     StoreRefused,
     StoreUncertain,
     Write,
+    least,
     shard_of,
 )
+from profile_store.inspector import Inspector
 from profile_store.keys import FORMAT, ShardKeys, encode, shard_keys, slot_tag
 from profile_store.link import Link, Script, Servers
 
 _NONCE_BYTES = 8
 _CHAIN_EXPIRY_S = 86_400  # of a worker that has gone; every commit starts it anew
-_VERSION_MIN = (6, 2)
 
-_log = logging.getLogger(__name__)
+_Mark = tuple[str, str, str, str]  # as commit.lua wants a position
+
 _commit = Script(files("profile_store").joinpath("commit.lua").read_text())
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -63,10 +64,18 @@ class RedisStore:
         ]
 
     async def open(self) -> None:
-        for shard in self._shards if self._cluster else self._shards[:1]:
-            await _check_server(shard.link, self._cluster)
+        for shard in self._servers():
+            await shard.inspector.first(self._cluster)
         for shard in self._shards:  # in order: a wrong number of shards is refused before any key of a new shard is made
             await shard.check_meta(self.shards)
+
+    async def check(self) -> None:
+        for shard in self._servers():
+            await shard.inspector.again()
+
+    def _servers(self) -> list[_Shard]:
+        """A shard of each server, or more: in a cluster several may share one."""
+        return self._shards if self._cluster else self._shards[:1]
 
     async def close(self) -> None:
         for shard in self._shards:
@@ -91,7 +100,7 @@ class RedisStore:
         return loaded
 
     async def commit(self, writes: Sequence[Write], positions: Mapping[TP, Position], nonce: bytes) -> list[int]:
-        marks = [(f"{topic}/{partition}", str(at.next_offset), str(at.clear_ms)) for (topic, partition), at in positions.items()]
+        marks = [_mark(tp, at) for tp, at in positions.items()]
         parts = self._parts([write.id for write in writes])
         busy = [(shard, part) for shard, part in zip(self._shards, parts, strict=True) if part or marks]
         outcomes = await asyncio.gather(
@@ -101,9 +110,7 @@ class RedisStore:
         return sorted(part[i] for (_, part), conflicts in zip(busy, outcomes, strict=True) for i in conflicts)  # type: ignore[union-attr]
 
     async def positions(self) -> dict[TP, Position]:
-        marks = await asyncio.gather(*(shard.positions() for shard in self._shards))
-        common = set(marks[0]).intersection(*marks[1:])
-        return {tp: Position(min(m[tp].next_offset for m in marks), min(m[tp].clear_ms for m in marks)) for tp in common}
+        return least(await asyncio.gather(*(shard.positions() for shard in self._shards)))
 
     async def due(self, until_ms: int, limit: int) -> list[tuple[str, int]]:
         found = await asyncio.gather(*(shard.due(until_ms, limit) for shard in self._shards))
@@ -126,6 +133,7 @@ class _Shard:
         self.keys = keys
         self.link = link
         self.loads = loads  # a way of their own: they need not wait for a commit's reply
+        self.inspector = Inspector(link)
         self._chain_key = chain_key
         self._token = ""  # "" until new_chain
         self._count = 0
@@ -157,13 +165,13 @@ class _Shard:
             await self.link.call(b"SET", self._chain_key, f"{token}:0", b"EX", _CHAIN_EXPIRY_S)
             self._token, self._count = token, 0
 
-    async def commit(self, writes: list[Write], marks: list[tuple[str, str, str]], nonce: bytes) -> list[int]:
+    async def commit(self, writes: list[Write], marks: list[_Mark], nonce: bytes) -> list[int]:
         """Indexes of the writes that conflict."""
         ids = [write.id for write in writes]
         stages = list({stage for w in writes if w.stage != w.stage_before for stage in (w.stage, w.stage_before) if stage})
         columns, contents = _columns(writes, nonce)
         keys = self.keys
-        names = [self._chain_key, keys.positions, keys.clear, keys.due, keys.risk, keys.external, keys.stages]
+        names = [self._chain_key, keys.positions, keys.clear, keys.last, keys.due, keys.risk, keys.external, keys.stages]
         names += keys.states(ids)
         names += keys.profiles(ids)
         names += [keys.of_stage(stage) for stage in stages]
@@ -178,18 +186,35 @@ class _Shard:
         return conflicts
 
     async def positions(self) -> dict[TP, Position]:
-        clear = await self.link.call(b"HGETALL", self.keys.clear)  # first: older than the offsets it belongs to, never newer
-        offsets = await self.link.call(b"HGETALL", self.keys.positions)
-        clear_ms = dict(zip(clear[::2], clear[1::2], strict=True))
+        # In this order: what belongs to the offsets may be older than they are, never newer.
+        clear, last, offsets = [await self._hash(key) for key in (self.keys.clear, self.keys.last, self.keys.positions)]
         positions = {}
-        for field, offset in zip(offsets[::2], offsets[1::2], strict=True):
+        for field, offset in offsets.items():
             topic, _, partition = field.decode().rpartition("/")
-            positions[topic, int(partition)] = Position(int(offset), int(clear_ms.get(field, 0)))
+            positions[topic, int(partition)] = Position(int(offset), int(clear.get(field, 0)), _last(last.get(field, b"")))
         return positions
+
+    async def _hash(self, key: str) -> dict[bytes, bytes]:
+        flat = await self.link.call(b"HGETALL", key)
+        return dict(zip(flat[::2], flat[1::2], strict=True))
 
     async def due(self, until_ms: int, limit: int) -> list[tuple[str, int]]:
         found = await self.link.call(b"ZRANGEBYSCORE", self.keys.due, b"-inf", until_ms, b"WITHSCORES", b"LIMIT", 0, limit)
         return [(member.decode(), int(float(score))) for member, score in zip(found[::2], found[1::2], strict=True)]
+
+
+def _mark(tp: TP, at: Position) -> _Mark:
+    return (
+        f"{tp[0]}/{tp[1]}",
+        str(at.next_offset),
+        str(at.clear_ms),
+        f"{at.last.offset}:{at.last.digest.hex()}" if at.last else "",
+    )
+
+
+def _last(text: bytes) -> Last | None:
+    offset, _, digest = text.decode().partition(":")
+    return Last(int(offset), bytes.fromhex(digest)) if digest else None
 
 
 def _columns(writes: list[Write], nonce: bytes) -> tuple[list[list[Any]], bytes]:
@@ -232,29 +257,3 @@ def _raise_worst(outcomes: Sequence[object]) -> None:
         raise StoreUncertain(f"only some shards were written: {errors[0]}")
     if errors:
         raise errors[0]
-
-
-async def _check_server(link: Link, cluster: bool) -> None:
-    """Raises StoreRefused if the server can't be used safely."""
-    try:
-        info = _parse_info(await link.call(b"INFO"))
-    except StoreRefused as error:
-        _log.warning("redis.unchecked: INFO is not allowed (%s); needed is 6.2 or later, maxmemory-policy noeviction", error)
-        return
-    version = info.get("redis_version", "")
-    match = re.match(r"(\d+)\.(\d+)", version)
-    if match and (int(match[1]), int(match[2])) < _VERSION_MIN:
-        raise StoreRefused(f"Redis {version} is too old: 6.2 or later is needed, or any Valkey")
-    policy = info.get("maxmemory_policy", "noeviction")
-    if info.get("maxmemory", "0") != "0" and policy != "noeviction":
-        raise StoreRefused(
-            f"Redis may evict keys (maxmemory-policy {policy}), and a profile that is gone looks like a new customer: "
-            "set `maxmemory-policy noeviction`"
-        )
-    if not cluster and info.get("cluster_enabled") == "1":
-        raise StoreRefused("this Redis is a node of a cluster: set PORTRAIT_CLUSTER=true")
-
-
-def _parse_info(reply: bytes) -> dict[str, str]:
-    """``INFO``'s lines ``name:value``."""
-    return dict(line.split(":", 1) for line in reply.decode().splitlines() if ":" in line)

@@ -94,7 +94,6 @@ class FaustLog:
         self._committed = {tp: at for tp, at in committed.items() if at is not None and at <= ends[tp]}
         self.seek_due = self.health.seeking = False
         self.health.confirmed = {**starts}
-        self.health.last_progress_ms = self._clock_ms()
         self.polled(ends, 0)
 
     def polled(self, ends: Mapping[TP, int], as_of_ms: int) -> None:
@@ -107,11 +106,12 @@ class FaustLog:
             self.health.last_progress_ms = self.health.last_poll_ms
 
     def finished_batch(self, batch: Batch) -> None:
-        """What the handler has not confirmed yet, it keeps for later (lessons for a snapshot): it doesn't stall."""
+        """What the handler has not confirmed yet, it keeps for later (lessons for a snapshot). A stale batch is no progress."""
+        self.health.last_batch_ms = self._clock_ms()
         if batch.epoch == self._epoch:
+            self.health.last_progress_ms = self.health.last_batch_ms
             for tp, offset in next_offsets(batch.records, batch.reached).items():
                 self.health.confirmed[tp] = max(offset, self.health.confirmed.get(tp, 0))
-        self.health.last_batch_ms = self.health.last_progress_ms = self._clock_ms()
 
     def committable(self) -> dict[TP, int]:
         """What the handler has confirmed and Kafka does not have yet: never less than Kafka has."""

@@ -16,7 +16,7 @@ class Health:
     seeking: bool = True  # waiting for an assignment, or for the positions
     last_poll_ms: int = 0  # the consumer was asked for records
     last_batch_ms: int = 0  # a handler finished a batch
-    last_progress_ms: int = 0  # a handler finished a batch, or there was nothing to do
+    last_progress_ms: int = 0  # a handler finished a batch of its epoch, or a poll found nothing to do
     last_commit_ms: int = 0  # Kafka took offsets
     commit_failures: int = 0  # in a row
     ends: dict[TP, int] = field(default_factory=dict)  # high watermarks as last seen
@@ -28,7 +28,3 @@ class Health:
         return {
             tp: max(0, self.ends[tp] - self.confirmed[tp]) for tp in self.assigned if tp in self.ends and tp in self.confirmed
         }
-
-    def stalled_ms(self, now_ms: int) -> int:
-        """How long there has been work and none of it was finished: a watchdog's figure."""
-        return max(0, now_ms - self.last_progress_ms) if any(self.lag().values()) else 0

@@ -302,6 +302,15 @@ async def bounds(bootstrap: str | Sequence[str], partitions: Sequence[TP]) -> tu
             return await _bounds(consumer, partitions)
 
 
+async def answers(bootstrap: str, partitions: Sequence[TP], within_s: float) -> bool:
+    """Whether Kafka tells the bounds of all these partitions, by a connection of its own."""
+    try:
+        await asyncio.wait_for(bounds(bootstrap, partitions), within_s)
+    except (KafkaProblem, KafkaError, OSError, TimeoutError):
+        return False
+    return True
+
+
 async def _bounds(consumer: AIOKafkaConsumer, partitions: Sequence[TP]) -> tuple[Mapping[TP, int], Mapping[TP, int]]:
     """First and next offset of each partition. Moves the consumer's assignment.
 

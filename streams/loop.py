@@ -35,7 +35,7 @@ from streams.log import NOTHING, TP, Batch, Log, Outgoing, Record, Unpublishable
 from streams.metrics import Metrics
 from streams.profiles import Profiles
 from streams.settings import Settings
-from streams.start import ActionCap, LogLost, partition_of, start_of
+from streams.start import ActionCap, LogLost, Start, last_of, partition_of, start_of, unread
 
 T = TypeVar("T")
 
@@ -85,10 +85,17 @@ class Loop:
         # Up to now means: up to when the ends of the partitions were last seen. Kafka may be away, or this process was stopped.
         self._gate = Gate(settings.clock, lambda: min(wall_ms(), log_.ends_as_of_ms()))
         self._next: dict[TP, int] = {}  # the next offset of each assigned partition
+        self._starts: dict[TP, Start] = {}  # of partitions that have not been read up to their position
         self._loud_from: dict[TP, int] = {}  # below this offset, effects were published before
         self._silence_ms = 0  # what silence brought until then has had its effects; 0: unknown
         self._ticked_ms = 0  # wall time of the last round of ticks
         self._turn = asyncio.Lock()
+        self._waits = self._sweeps_begun = 0
+
+    @property
+    def steps(self) -> int:
+        """Grows whenever something was committed or tried in vain, and with every sweep: signs of life, for a watchdog."""
+        return self._profiles.commits + self._waits + self._sweeps_begun
 
     @property
     def topics(self) -> Sequence[str]:
@@ -99,23 +106,26 @@ class Loop:
     async def start_offsets(
         self, committed: Mapping[TP, int | None], beginnings: Mapping[TP, int], ends: Mapping[TP, int]
     ) -> Mapping[TP, int]:
-        """Where to start reading: at the store's positions; without any, at the beginning of the log."""
+        """Where to start reading: at the last record before the store's positions; without any, at the beginning of the log."""
         async with self._turn:
             self._forget()
             positions = await self._patiently(self._begin)
-            starts: dict[TP, int] = {}
+            starts: dict[TP, Start] = {}
             for tp in beginnings:
                 try:
                     starts[tp] = start_of(tp, positions.get(tp), committed.get(tp), beginnings[tp], ends[tp])
                 except LogLost as error:
                     self._die(str(error))
-            self._next = dict(starts)
-            # An offset past the end is not of this log: the topic was made anew.
-            self._loud_from = {tp: at for tp in starts if (at := committed[tp] or 0) <= ends[tp]}
+                if starts[tp].doubt:
+                    log.warning(starts[tp].doubt, topic=tp[0], partition=tp[1], begins_at=beginnings[tp])
+            # Not the positions: until a log is recognised, nothing may pass for read to its end.
+            self._next = {tp: start.offset for tp, start in starts.items()}
+            self._starts = {tp: start for tp, start in starts.items() if start.offset < start.position}
+            self._loud_from = {tp: committed[tp] or 0 for tp in starts}
             self._silence_ms = min((self._log.moments().get(tp, 0) for tp in self._tick_partitions()), default=0)
             self._gate.assigned(starts, positions)
-            log.info("assigned", partitions=len(starts), quiet=sum(at < self._loud_from.get(tp, 0) for tp, at in starts.items()))
-            return starts
+            log.info("assigned", partitions=len(starts), quiet=sum(s.position < self._loud_from[tp] for tp, s in starts.items()))
+            return dict(self._next)
 
     async def _begin(self) -> dict[TP, Position]:
         await self._store.new_chain()
@@ -125,10 +135,25 @@ class Loop:
 
     async def on_batch(self, batch: Batch) -> None:
         """Do all seven steps for the batch, or leave it to a new epoch. Never raises."""
+        if self._starts:
+            batch = self._recognised(batch)
         *first, last = self._by_loudness(batch.records)
         for work in [*(partial(self._batch, *part) for part in first), partial(self._batch, *last, batch.reached)]:
             if not await self._until_done(work, batch.epoch):
                 return
+
+    def _recognised(self, batch: Batch) -> Batch:
+        """Without what lies before the positions: it was read for comparison only. Another log than theirs ends the process."""
+        after, records = next_offsets(batch.records, batch.reached), dict(batch.records)
+        for tp in after.keys() & self._starts.keys():
+            start = self._starts.pop(tp)
+            try:
+                records[tp] = unread(tp, start, records.get(tp, ()))
+            except LogLost as error:
+                self._die(str(error))
+            if after[tp] < start.position:
+                self._starts[tp] = start._replace(last=None)
+        return batch._replace(records=records, reached=after)
 
     def _by_loudness(self, records: Mapping[TP, Sequence[Record]]) -> Iterable[tuple[Mapping[TP, Sequence[Record]], bool]]:
         """The records that are applied again without effects first, then the others."""
@@ -148,7 +173,11 @@ class Loop:
             offsets = next_offsets(records, reached)
             at_end = {tp: self._at_end(tp, offset) for tp, offset in offsets.items()}
             positions = {
-                tp: Position(offset, self._gate.clear_ms(tp, at_end[tp], intake.reached_ms.get(tp, 0)))
+                tp: Position(
+                    offset,
+                    self._gate.clear_ms(tp, at_end[tp], intake.reached_ms.get(tp, 0)),
+                    last_of(records[tp][-1]) if records.get(tp) else None,
+                )
                 for tp, offset in offsets.items()
             }
             clock_ms = self._clock_ms(offsets, intake.reached_ms)
@@ -174,6 +203,7 @@ class Loop:
 
     async def sweep(self) -> None:
         """One round of ticks: tell the others how far this worker's partitions are, and settle who is due. Never raises."""
+        self._sweeps_begun += 1
         epoch = self._log.epoch
         if not self._own() or not await self._until_done(self._heartbeat, epoch):
             return
@@ -248,9 +278,7 @@ class Loop:
             except StoreUnavailable as error:
                 self._profiles.forget()  # states were changed in place
                 self._metrics.waiting.inc()
-                log.warning("store unavailable: waiting", error=str(error), wait_s=wait_s)
-                await self._sleep(wait_s)
-                wait_s = min(wait_s * 2, RETRY_S_MAX)
+                wait_s = await self._wait(error, wait_s)
             except (ChainBroken, StoreUncertain) as error:
                 self._forget()
                 self._metrics.rewinds.labels(type(error).__name__).inc()
@@ -276,10 +304,15 @@ class Loop:
             except StoreRefused as error:
                 self._die(str(error))
             except StoreError as error:
-                log.warning("store unavailable: waiting", error=str(error), wait_s=wait_s)
-                await self._sleep(wait_s)
-                wait_s = min(wait_s * 2, RETRY_S_MAX)
+                wait_s = await self._wait(error, wait_s)
+
+    async def _wait(self, error: StoreError, wait_s: float) -> float:
+        """Returns how long to wait the next time."""
+        self._waits += 1
+        log.warning("store unavailable: waiting", error=str(error), wait_s=wait_s)
+        await self._sleep(wait_s)
+        return min(wait_s * 2, RETRY_S_MAX)
 
     def _forget(self) -> None:
         self._profiles.forget()
-        self._next = {}
+        self._next, self._starts = {}, {}

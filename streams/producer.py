@@ -29,6 +29,7 @@ class Publisher:
 
     def __init__(self, bootstrap: str, *, linger_ms: int = 0) -> None:
         self.waiting = False  # a delivery has been hanging for a while
+        self.failures = 0  # tries that failed because the broker is away, so far
         self._bootstrap = bootstrap
         self._linger_ms = linger_ms
         self._producer: AIOKafkaProducer | None = None
@@ -62,6 +63,7 @@ class Publisher:
             waiting = [message for message, _ in failed]
             if failed:
                 names = sorted({type(error).__name__ for _, error in failed})
+                self.failures += 1
                 log.warning("%d messages were not delivered (%s): trying again", len(failed), ", ".join(names))
                 await self._replace(producer)
         if rejected:
@@ -82,6 +84,7 @@ class Publisher:
                     await producer.start()
                     self._producer = producer
                 except KafkaError:
+                    self.failures += 1
                     await asyncio.sleep(RETRY_S)
                 finally:
                     if self._producer is not producer:  # cancelled or refused: don't leave a connection behind

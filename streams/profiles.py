@@ -53,6 +53,7 @@ class Profiles:
         self._scorer, self._cap, self._metrics = scorer, cap, metrics
         self._cache = StateCache(capacity)
         self._unclean: set[str] = set()  # states whose effects are published, but still stand in the store
+        self.commits = 0  # so far
 
     def forget(self) -> None:
         self._cache.clear()
@@ -152,6 +153,7 @@ class Profiles:
         nonce = self._random_bytes(NONCE_BYTES)
         with self._metrics.commit_seconds.time():
             conflicts = await self._store.commit(writes, positions, nonce)
+        self.commits += 1
         lost = set(conflicts)
         for i, write in enumerate(writes):
             self._unclean.discard(write.id)

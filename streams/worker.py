@@ -9,7 +9,7 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from contextlib import asynccontextmanager
 from typing import NoReturn
 
@@ -20,7 +20,8 @@ from profile_store.redis_store import RedisStore
 from streams.app import make_app, run_worker, signals
 from streams.failures import where
 from streams.faust_log import FaustLog
-from streams.http import Check, serve
+from streams.http import serve
+from streams.kafka import answers
 from streams.loop import Loop
 from streams.metrics import Metrics
 from streams.producer import Publisher
@@ -28,13 +29,14 @@ from streams.settings import Settings
 from streams.tail import Models, ReplayedOrigins
 from streams.tasks import end, unless
 from streams.trainer import Trainer
+from streams.watchdog import BEAT_S, LOOK_S, LoopGuard, Watchdog, Watched
 
 EXIT_REFUSED = 70
 RETRY_S = 1.0
 METRICS_S = 2.0
 FLUSH_S = 15.0
-#: A worker that had work for so long and finished none of it is restarted by whoever looks at /livez.
-STALLED_MS = 120_000
+CHECK_S = 60.0
+ANSWER_S = 30.0
 
 log = structlog.get_logger()
 
@@ -66,61 +68,102 @@ async def run(settings: Settings, stop: asyncio.Event | None = None, *, ready: C
             prefix=settings.prefix,
         )
         try:
-            return await _work(settings, store, metrics, stop, ready) if await unless(stop, _open(store)) else 0
+            return await Parts(settings, store, metrics).work(stop, ready) if await unless(stop, _open(store)) else 0
         finally:
             await store.close()
 
 
-async def _work(settings: Settings, store: RedisStore, metrics: Metrics, stop: asyncio.Event, ready: Callable[[], None]) -> int:
-    publisher = Publisher(settings.kafka)
-    events, lessons = FaustLog(publisher), FaustLog(publisher)
-    models = Models(settings.kafka, settings.horizon_days, metrics)
-    replayed = ReplayedOrigins(settings.kafka)
-    loop = Loop(
-        settings,
-        store,
-        events,
-        wall_ms=wall_ms,
-        random_bytes=secrets.token_bytes,
-        scorer=lambda: models.scorer,
-        replayed=lambda: replayed.origins,
-        metrics=metrics,
-        die=die,
-    )
-    trainer = Trainer(settings, lessons, models, wall_ms=wall_ms, metrics=metrics, die=die)
-    app = make_app(settings, [(events, loop), (lessons, trainer)])
+class Parts:
+    """The parts of a worker, put together. Make it within the event loop that will run it."""
 
-    async def follow() -> None:
-        metrics.follow_lag({**events.health.lag(), **lessons.health.lag()})
+    def __init__(self, settings: Settings, store: RedisStore, metrics: Metrics) -> None:
+        self._settings, self._store, self._metrics = settings, store, metrics
+        self._publisher = Publisher(settings.kafka)
+        self._events, self._lessons = FaustLog(self._publisher), FaustLog(self._publisher)
+        self._models = Models(settings.kafka, settings.horizon_days, metrics)
+        self._replayed = ReplayedOrigins(settings.kafka)
+        self._loop = Loop(
+            settings,
+            store,
+            self._events,
+            wall_ms=wall_ms,
+            random_bytes=secrets.token_bytes,
+            scorer=lambda: self._models.scorer,
+            replayed=lambda: self._replayed.origins,
+            metrics=metrics,
+            die=die,
+        )
+        self._trainer = Trainer(settings, self._lessons, self._models, wall_ms=wall_ms, metrics=metrics, die=die)
+        self._guard = LoopGuard(die)
+        self._watchdog = Watchdog(self._watched(), self._kafka_answers, die)
 
-    background = [
-        models.tail.run(),
-        replayed.tail.run(),
-        _every(settings.sweep_interval_ms / 1000, loop.sweep),
-        _every(METRICS_S, follow),
-        _every(FLUSH_S, trainer.flush),
-    ]
-    problems, not_ready = _probes(events, lessons, publisher)
-    async with _running(background), serve(settings.http_host, settings.http_port, problems, not_ready, metrics.registry) as port:
-        if not await unless(stop, asyncio.gather(models.tail.caught_up.wait(), replayed.tail.caught_up.wait())):
-            return 0
-        log.info("worker", http_port=port, clock=settings.clock, horizon_days=settings.horizon_days, model=models.scorer.version)
-        ready()
-        return await run_worker(app, publisher, stop)
+    async def work(self, stop: asyncio.Event, ready: Callable[[], None]) -> int:
+        """Until ``stop``. Returns the exit code."""
+        settings, models = self._settings, self._models
+        app = make_app(settings, [(self._events, self._loop), (self._lessons, self._trainer)])
+        probes = self._problems, self._not_ready, self._metrics.registry
+        with self._guard.on_guard():
+            async with _running(self._background()), serve(settings.http_host, settings.http_port, *probes) as port:
+                caught_up = asyncio.gather(models.tail.caught_up.wait(), self._replayed.tail.caught_up.wait())
+                if not await unless(stop, caught_up):
+                    return 0
+                version = models.scorer.version
+                log.info("worker", http_port=port, clock=settings.clock, horizon_days=settings.horizon_days, model=version)
+                ready()
+                return await run_worker(app, self._publisher, stop)
 
+    def _background(self) -> Sequence[Awaitable[None]]:
+        """What runs beside the agents."""
+        return [
+            self._models.tail.run(),
+            self._replayed.tail.run(),
+            _every(self._settings.sweep_interval_ms / 1000, self._loop.sweep),
+            _every(METRICS_S, self._follow_lag),
+            _every(FLUSH_S, self._trainer.flush),
+            _every(CHECK_S, self._check_store),
+            _every(LOOK_S, self._watchdog.look),
+            _every(BEAT_S, self._guard.beat),
+        ]
 
-def _probes(events: FaustLog, lessons: FaustLog, publisher: Publisher) -> tuple[Check, Check]:
-    """What /livez and /readyz ask: each gives the reasons why not."""
+    async def _follow_lag(self) -> None:
+        self._metrics.follow_lag({**self._events.health.lag(), **self._lessons.health.lag()})
 
-    def problems() -> Sequence[str]:
-        stalled = max(log_.health.stalled_ms(wall_ms()) for log_ in (events, lessons))
-        return [f"no progress for {stalled // 1000} s though there is work"] if stalled > STALLED_MS else []
+    async def _check_store(self) -> None:
+        try:
+            await self._store.check()
+        except StoreRefused as error:
+            die(str(error))
+        except StoreError:
+            pass  # the batches wait for it too, and say so
 
-    def not_ready() -> Sequence[str]:
-        waiting = ["no partition is assigned yet, or the positions are not read"] if events.health.seeking else []
-        return [*waiting, *(["Kafka takes no messages"] if publisher.waiting else []), *problems()]
+    def _watched(self) -> Sequence[Watched]:
+        """Signs of life: see `Health`, and what else goes on while a batch is under way or something is away."""
 
-    return problems, not_ready
+        def of(feed: FaustLog, steps: Callable[[], int]) -> Callable[[], Hashable]:
+            def sign() -> Hashable:
+                at_work = steps() if feed.busy.locked() else 0
+                return (feed.health.last_progress_ms, at_work, self._publisher.failures) if feed.assigned else None
+
+            return sign
+
+        def sweeps() -> Hashable:
+            return (self._loop.steps, self._publisher.failures) if self._events.assigned and not self._events.seek_due else None
+
+        return [
+            Watched("there are events to read, and none was folded", of(self._events, lambda: self._loop.steps)),
+            Watched("there are lessons to read, and none was learned", of(self._lessons, lambda: 0)),
+            Watched("a look at silent customers has not ended", sweeps),
+        ]
+
+    async def _kafka_answers(self) -> bool:
+        return await answers(self._settings.kafka, sorted(self._events.assigned | self._lessons.assigned), ANSWER_S)
+
+    def _problems(self) -> Sequence[str]:
+        return self._watchdog.problems()
+
+    def _not_ready(self) -> Sequence[str]:
+        waiting = ["no partition is assigned yet, or the positions are not read"] if self._events.health.seeking else []
+        return [*waiting, *(["Kafka takes no messages"] if self._publisher.waiting else []), *self._problems()]
 
 
 def _quiet_collector() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from profile_store.contract import ABSENT, ChainBroken, Loaded, Position, Store, shard_of
+from profile_store.contract import ABSENT, ChainBroken, Last, Loaded, Position, Store, shard_of
 from tests.contract.places import ODD_IDS, MemoryPlace, RedisPlace, ids_by_shard, load, nonce, worker, write
 from tests.servers_redis import ServerMissing, start_redis
 
@@ -113,6 +113,36 @@ async def test_positions_advance_and_never_go_back(place: Any, store: Store) -> 
     assert (await store.positions())[CLICKS] == Position(10, 100)
     await store.commit([], {CLICKS: Position(8, 101)}, nonce())
     assert (await store.positions())[CLICKS] == Position(10, 101)
+
+
+@scenario
+async def test_the_last_record_goes_with_its_position(place: Any, store: Store) -> None:
+    first, second = Last(8, bytes(range(8))), Last(9, b"\xff" * 8)
+    await store.commit([], {CLICKS: Position(9, 1, first), ORDERS: Position(0, 1)}, nonce())
+    assert await store.positions() == {CLICKS: Position(9, 1, first), ORDERS: Position(0, 1)}
+    await store.commit([], {CLICKS: Position(10, 2, second)}, nonce())
+    assert (await store.positions())[CLICKS] == Position(10, 2, second)
+    await store.commit([], {CLICKS: Position(9, 3, first)}, nonce())  # a zombie's
+    assert (await store.positions())[CLICKS] == Position(10, 3, second)
+    await store.commit([], {CLICKS: Position(12, 3)}, nonce())  # markers lie between, no record
+    assert (await store.positions())[CLICKS] == Position(12, 3, second)
+    await store.commit([], {CLICKS: Position(2**53 + 1, 3, Last(2**53, second.digest))}, nonce())
+    assert (await store.positions())[CLICKS].last == Last(2**53, second.digest)
+
+
+@scenario
+async def test_a_shard_that_stayed_behind_tells_the_last_record_too(place: Any, store: Store) -> None:
+    before, after = Position(5, 1, Last(4, b"x" * 8)), Position(6, 2, Last(5, b"y" * 8))
+    ids = ids_by_shard(place.shards)
+    await store.commit([write(name) for name in ids], {CLICKS: before}, nonce())
+    assert await store.commit([write(ids[-1])], {CLICKS: after}, nonce()) == [0]
+    assert await store.positions() == {CLICKS: before}
+
+
+@scenario
+async def test_a_healthy_server_is_looked_at_in_vain(place: Any, store: Store) -> None:
+    await store.check()
+    await store.check()
 
 
 @scenario

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from profile_store.contract import ABSENT, ChainBroken, Position, StoreRefused, StoreUnavailable, StoreUncertain
+from profile_store.contract import ABSENT, ChainBroken, Last, Position, StoreRefused, StoreUnavailable, StoreUncertain
 from profile_store.redis_store import RedisStore
 from tests.contract.places import load, nonce, write
 from tests.servers_redis import ServerMissing, free_port, start_redis
@@ -225,6 +225,52 @@ async def test_a_server_that_evicts_is_refused(server: Any) -> None:
         await make(server.url).open()
     admin.config_set("maxmemory-policy", "noeviction")
     await make(server.url).open()
+
+
+@scenario
+async def test_a_server_that_begins_to_evict_is_refused_at_the_next_look(server: Any) -> None:
+    store, admin = await ready(server.url), server.client()
+    await store.check()
+    admin.config_set("maxmemory-policy", "allkeys-lru")
+    await store.check()  # without a limit nothing is evicted
+    admin.config_set("maxmemory", 100_000_000)
+    with pytest.raises(StoreRefused, match=r"may evict keys .*allkeys-lru.*noeviction"):
+        await store.check()
+    await store.close()
+
+
+@scenario
+async def test_a_server_that_has_evicted_meanwhile_is_refused_at_the_next_look(server: Any) -> None:
+    store, admin = await ready(server.url), server.client()
+    await store.commit([write(f"C{n}", state=b"x" * 10_000) for n in range(200)], {}, nonce())
+    admin.config_set("maxmemory-policy", "allkeys-random")
+    admin.config_set("maxmemory", admin.info("memory")["used_memory"] - 500_000)
+    admin.set("one", "more")  # makes room
+    admin.config_set("maxmemory", 0)
+    assert admin.info("stats")["evicted_keys"] > 0
+    with pytest.raises(StoreRefused, match=r"has evicted \d+ keys"):
+        await store.check()
+    await store.check()  # told once; whoever was told has ended
+    await make(server.url).open()  # who comes later can't know whose keys they were
+    await store.close()
+
+
+@scenario
+async def test_a_server_that_may_not_be_asked_is_not_refused(server: Any) -> None:
+    server.client().execute_command("ACL", "SETUSER", "app", "on", ">pw", "~*", "&*", "+@all", "-info")
+    store = await ready(f"redis://app:pw@127.0.0.1:{server.port}/0")
+    await store.check()
+    await store.close()
+
+
+@scenario
+async def test_a_removed_position_takes_its_last_record_along(server: Any) -> None:
+    store = await ready(server.url)
+    await store.commit([], {CLICKS: Position(9, 1, Last(8, b"x" * 8))}, nonce())
+    server.client().delete("pos:{0}", "clear:{0}")
+    await store.commit([], {CLICKS: Position(4, 1)}, nonce())
+    assert await store.positions() == {CLICKS: Position(4, 1)}
+    await store.close()
 
 
 @scenario

@@ -10,8 +10,9 @@ from redis import exceptions as r
 from redis._parsers import BaseParser
 
 from profile_store.contract import ChainBroken, StoreError, StoreRefused, StoreUnavailable, StoreUncertain
+from profile_store.inspector import Inspector
 from profile_store.link import explain
-from profile_store.redis_store import _check_server, _raise_worst
+from profile_store.redis_store import _raise_worst
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ class FakeLink:
 
 
 def check(info: bytes | StoreError, cluster: bool = False) -> None:
-    asyncio.run(_check_server(FakeLink(info), cluster))  # type: ignore[arg-type]
+    asyncio.run(Inspector(FakeLink(info)).first(cluster))  # type: ignore[arg-type]
 
 
 def test_old_servers_are_refused() -> None:

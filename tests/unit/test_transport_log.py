@@ -128,11 +128,13 @@ def test_ends_and_partitions_are_those_last_seen(log: FaustLog) -> None:
     assert log.ends() == {A: 6} and log.health.ends_as_of_ms == 77
 
 
-def test_health_tells_the_lag_and_the_standstill(log: FaustLog) -> None:
+def test_health_tells_the_lag_and_when_there_was_none(log: FaustLog) -> None:
     log.assign([A, B])
     assert log.health.seeking and log.health.lag() == {}
     sought(log, {A: None, B: None}, {A: 0, B: 2}, {A: 4, B: 2})
     assert not log.health.seeking and log.health.lag() == {A: 4, B: 0}
-    assert log.health.stalled_ms(1500) == 500
+    log.polled({A: 4}, 0)
+    assert log.health.last_progress_ms == 0
     log.confirm({A: 4})
-    assert log.health.lag() == {A: 0, B: 0} and log.health.stalled_ms(1500) == 0
+    log.polled({A: 4}, 0)
+    assert log.health.lag() == {A: 0, B: 0} and log.health.last_progress_ms == 1000
