@@ -40,7 +40,7 @@ SHOWN = 5
 async def judge(bootstrap: str, redis_url: str, owed: Path, gone: Sequence[tuple[float, float]] = ()) -> Verdict:
     """Reads everything; takes some minutes for a million events. ``gone``: when what Redis has lost was written.
 
-    Beside ``owed`` lies the trace, or there is none, and then nothing is refolded.
+    Beside ``owed`` lies the trace. Where neither is, the workers were as in production, and nothing is refolded.
     """
     verdict = Verdict()
     with redis.Redis.from_url(redis_url, protocol=2) as client:
@@ -50,6 +50,8 @@ async def judge(bootstrap: str, redis_url: str, owed: Path, gone: Sequence[tuple
     snapshots = [msgspec.json.decode(record.value or b"", type=Snapshot) async for record in kafka.read_topic(bootstrap, MODELS)]
     traced = owed.with_name(trace.NAME)
     retrace = Retrace(traced, {snapshot_key(s): s for s in snapshots}, verdict) if traced.exists() else None
+    if retrace is None and owed.exists():
+        verdict.untraced = len(stored)
     dead = await check_customers(bootstrap, stored, retrace, verdict)
     letters = {(record.key or b"").decode() async for record in kafka.read_topic(bootstrap, DEAD_LETTERS)}
     verdict.dead_letters, verdict.dead_letters_wrong = len(dead), len(dead ^ letters)

@@ -22,10 +22,6 @@ RISK_TOLERANCE = 1e-6
 LATE_MS = 5_000
 
 
-class UnknownModel(Exception):
-    """A worker scored with a model that was never published."""
-
-
 class Stored(NamedTuple):
     """A state as it is in the store. ``nonce`` in hex."""
 
@@ -42,21 +38,22 @@ class Retrace:
         self._file, self._snapshots, self._verdict = file, snapshots, verdict
         answers = (line for line in read(file) if isinstance(line, Answer))
         self._conflicts = {answer.nonce: frozenset(answer.conflicts) for answer in answers}
-        self._models: dict[Terms, score.Model] = {}
+        self._models: dict[Terms, score.Model | None] = {}
         self.owed: set[str] = set()
         self.raised: set[str] = set()
         self.known: set[str] = set()
 
     def writes(self, wanted: Callable[[str], bool]) -> dict[str, list[Write]]:
-        """All attempts to write these customers' states."""
+        """All attempts to write these customers' states, but for those with a model that was never published."""
         found: dict[str, list[Write]] = defaultdict(list)
         for line in read(self._file):
             if isinstance(line, Attempt):
                 conflicts = self._conflicts.get(line.nonce)
+                model = self._model(line.terms)
                 for traced in line.steps:
-                    if wanted(id_ := traced.customer_id):
+                    if model is not None and wanted(id_ := traced.customer_id):
                         confirmed = conflicts is not None and id_ not in conflicts
-                        found[id_].append(Write(traced.before, line.nonce, self._step(line.terms, traced), confirmed))
+                        found[id_].append(Write(traced.before, line.nonce, step_of(line.terms, traced, model), confirmed))
                 for id_, before in line.cleaned:
                     if wanted(id_):
                         found[id_].append(Write(before, line.nonce, None, conflicts is not None and id_ not in conflicts))
@@ -93,23 +90,25 @@ class Retrace:
             verdict.scores_wrong += 1
             verdict.notes.append(f"risk of {customer_id}: {scores[0]} stored, {scores[1]} refolded, model {state.model}")
 
-    def _step(self, terms: Terms | None, traced: Traced) -> Step:
-        if terms is None:
-            raise ValueError("an evolved state without terms")
-        model = self._models.get(terms)
-        if model is None:
-            model = self._models[terms] = self._model(terms)
-        return Step(traced.causes, terms.clock_ms, model, terms.effects, terms.silence_ms, terms.capped_rules, traced.held)
-
-    def _model(self, terms: Terms) -> score.Model:
+    def _model(self, terms: Terms | None) -> score.Model | None:
         """From what was published, not from what the worker says."""
-        prior = score.prior_alone(terms.horizon_days)
-        if terms.model == prior.version:
-            return prior
-        snapshot = self._snapshots.get((terms.model, terms.weights))
-        if snapshot is None:
-            raise UnknownModel(f"version {terms.model} with these weights is not on the topic of models")
-        return score.Model(terms.model, terms.horizon_days, snapshot.scorer["bias"], snapshot.scorer["weights"])
+        if terms is None:
+            return None
+        if terms not in self._models:
+            prior, snapshot = score.prior_alone(terms.horizon_days), self._snapshots.get((terms.model, terms.weights))
+            if snapshot is not None:
+                scorer = snapshot.scorer
+                self._models[terms] = score.Model(terms.model, terms.horizon_days, scorer["bias"], scorer["weights"])
+            elif (terms.model, terms.weights) == (prior.version, fingerprint(prior.bias, prior.weights)):
+                self._models[terms] = prior
+            else:
+                self._models[terms] = None
+                self._verdict.notes.append(f"model {terms.model} is not on its topic with these weights: {terms.weights}")
+        return self._models[terms]
+
+
+def step_of(terms: Terms, traced: Traced, model: score.Model) -> Step:
+    return Step(traced.causes, terms.clock_ms, model, terms.effects, terms.silence_ms, terms.capped_rules, traced.held)
 
 
 def snapshot_key(snapshot: Snapshot) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from schemas.outputs import Snapshot
 from tests.corekit import HORIZON_DAYS, Customer, at, click, complaint, order
 from tests.fault import trace
 from tests.fault.judge import check_effects
-from tests.fault.retrace import Retrace, Stored, UnknownModel, snapshot_key
+from tests.fault.retrace import Retrace, Stored, snapshot_key
 from tests.fault.trace import Answer, Attempt, Tracer, read
 from tests.fault.verdict import Verdict
 
@@ -147,8 +147,9 @@ def test_a_model_that_was_never_published_shows(worker: Worker) -> None:
     def other_weights(number: int, attempt: Attempt) -> Attempt:
         return msgspec.structs.replace(attempt, terms=attempt.terms and msgspec.structs.replace(attempt.terms, weights="?"))
 
-    with pytest.raises(UnknownModel):
-        attempts_changed(worker, other_weights)
+    verdict = attempts_changed(worker, other_weights)
+    assert verdict.untraced == 1
+    assert "is not on its topic" in verdict.notes[0]
 
 
 def test_a_state_with_another_history_or_score_shows(worker: Worker) -> None:
