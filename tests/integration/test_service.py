@@ -209,7 +209,7 @@ def test_faults_under_load_lose_and_double_nothing(broker: Broker, tmp_path: Pat
     )  # fmt: skip
     summary, fine = asyncio.run(fault_run(options, tmp_path, broker))
     assert fine, f"{summary}\n{(tmp_path / 'verdict.txt').read_text()[:3000]}"
-    assert summary["events"] == summary["sent"] > 1000
+    assert summary["events"] == summary["sent"] > 100
     assert (summary["lost"], summary["double"], summary["actions_missing"], summary["wrong_actions"]) == (0, 0, 0, 0)
     assert summary["steps"] > 0, "what the workers traced was refolded"
     assert (summary["kills"], summary["wipes"], summary["lost_tails"]) == tuple(
