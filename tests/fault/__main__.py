@@ -76,7 +76,7 @@ def arguments() -> tuple[Options, Path]:
     parser.add_argument("--kills", type=int, default=20, help="kill -9 of workers, a third of them at named points")
     parser.add_argument("--seed", type=int, default=1, help="of the load and of the order of the faults")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--rate", type=float, default=2000, help="events a second")
+    parser.add_argument("--rate", type=float, default=2100, help="events a second, outages of the broker made up for")
     parser.add_argument("--customers", type=int, default=2000)
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--pause", type=float, default=6.0, help="at most so many seconds from one fault to the next")

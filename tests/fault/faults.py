@@ -15,11 +15,12 @@ from tests.servers_kafka import Broker
 
 #: A worker is stopped for longer than this, so that its partitions go to another.
 SESSION_TIMEOUT_S = 4
-REBALANCING = ("revoked", "assigned")
+#: Points that a worker comes by only when there is a rebalance.
+REBALANCING = ("revoked", "assigned", "chain")
 #: Of 500 ms a round trip, each way takes half.
 LATENCY_S = 0.5
 LONG_AWAY_S = 300.0
-CUTS_S = 10.0
+CUTS_S = 30.0
 
 #: What was done, for the journal.
 Done = dict[str, Any]

@@ -117,6 +117,11 @@ class Fleet:
         self.workers.append(worker)
         return worker
 
+    @property
+    def complete(self) -> bool:
+        """Everybody is at work."""
+        return sum(worker.ready for worker in self.workers) >= self.wanted
+
     async def pick(self, rng: Random, ready: bool = True) -> Worker:
         """A worker that has work, or just any. Waits for one."""
         deadline = time.monotonic() + PATIENCE_S

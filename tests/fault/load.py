@@ -30,7 +30,7 @@ from schemas.registry import TYPES
 START_MS = 946_684_800_000  # 2000
 GENERATION_DAYS = 800
 #: After an outage no more than so many seconds of load are made up for.
-BACKLOG_S = 30.0
+BACKLOG_S = 60.0
 CATCH_UP = 4  # times the rate, at most
 SLICE_S = 0.05
 NOTE_S = 1.0

@@ -31,7 +31,7 @@ from tests.fault.summary import summary_of
 from tests.fault.watch import Recovery, Watch
 from tests.servers_kafka import Broker
 
-#: While an older fault has not been recovered from for so long, only workers come to harm, and more slowly.
+#: While an older fault has not been recovered from for so long, only workers come to harm, when all are at work, and more slowly.
 PATIENCE_S, PATIENT_PAUSE_S = 45.0, 12.0
 #: What has not recovered by then is not going to.
 STUCK_S = 1200.0
@@ -104,7 +104,7 @@ class Run:
                 if self.watch.oldest_s() > STUCK_S:
                     raise Stuck(f"after {STUCK_S:.0f} s the lag is {self.watch.lag}")
                 number = _first(pending, Counter(under_way.values()), patient)
-                if number is None:
+                if number is None or (patient and not self.fleet.complete):
                     await asyncio.sleep(0.2)
                     continue
                 name = pending.pop(number)

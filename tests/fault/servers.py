@@ -35,6 +35,7 @@ UNWRITTEN_S = 2.5
 MARKER = "fault:marker"
 SYNC_S = 90.0
 CUT_TRIES = 60
+BEHIND_TRIES = 60
 FULL_BYTES = 1_000_000
 
 
@@ -191,7 +192,7 @@ class Store:
     # -- failover ---------------------------------------------------------------------------------------------------------------
 
     async def fail_over(self, lag_s: float, strikes: Callable[[], None]) -> int:
-        """kill -9; and a replica that has heard nothing for ``lag_s`` takes the address. How many bytes it lacks."""
+        """kill -9; and a replica that has heard nothing for ``lag_s`` or longer takes the address. How many bytes it lacks."""
         news = Proxy(self.server.port, self._rng)
         await news.open()
         shutil.rmtree(self._home(self._number + 1), ignore_errors=True)  # of a sitting that was interrupted
@@ -201,7 +202,10 @@ class Store:
             news.freeze()
             frozen_s = time.time()
             await asyncio.sleep(lag_s)
-            behind = await asyncio.to_thread(_behind, self.server, replica)
+            for _ in range(BEHIND_TRIES):  # nobody may have written meanwhile
+                if behind := await asyncio.to_thread(_behind, self.server, replica):
+                    break
+                await asyncio.sleep(0.5)
             self._lost(frozen_s - 1, time.time() + 1)
             self._settle_on(self._number + 1)
         except BaseException:
