@@ -5,11 +5,12 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 FOR    ?=
 KILLS  ?= 20
+SECONDS ?= 60
 SEED   ?= 1
 RESUME ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test bench fault lock secrets clean
+.PHONY: help venv run test bench fault fuzz lock secrets clean
 
 help:  ## what there is to do
 	@echo "Portrait: live customer portraits from Kafka into Redis."
@@ -44,6 +45,9 @@ bench: $(STAMP)  ## speed and size beside peers; the last line is JSON
 fault: $(STAMP)  ## kill workers, Redis and Kafka under load (KILLS=100 SEED=1 ARGS="--zombie 0", or RESUME=DIR); the last line is JSON
 	@$(BIN)/python -m tests.fault $(if $(RESUME),--resume $(RESUME),--kills $(KILLS) --seed $(SEED)) $(ARGS)
 
+fuzz: $(STAMP)  ## odd records into decoder and loop, guided by coverage (SECONDS=60); the last line is JSON
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)
+
 lock: $(STAMP)  ## resolve the locks again, from pyproject.toml
 	$(PYTHON) -m venv $(VENV)/lock
 	$(VENV)/lock/bin/python -m pip install --quiet uv
@@ -60,4 +64,4 @@ secrets:  ## a password for docker-compose.yml, in secrets/ (once)
 	@echo "secrets/redis-url and secrets/valkey.conf written. Next: docker compose up --build"
 
 clean:  ## remove the environment and the caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info build dist
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .fuzz *.egg-info build dist

@@ -23,6 +23,8 @@ VALUE_BYTES_MAX = 256 * 1024
 CUSTOMER_ID_BYTES_MAX = 256
 #: An event may be this far ahead of the broker's time for its record (clocks differ), and no further.
 FUTURE_SKEW_MS = 5 * 60_000
+#: The year 9999, which no event reaches, even if its record's own time does (under CreateTime that is the producer's claim).
+TIME_MS_END = 253_370_764_800_000
 HOUR_MS = 3_600_000
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -111,16 +113,14 @@ def decode(topic: str, key: bytes | None, value: bytes | None, headers: Headers,
             f"{len(value)} bytes, more than {VALUE_BYTES_MAX}",
             "send a reference instead of the content itself",
         )
+    binary = bool(headers) and any(name == _BINARY for name, _ in headers)
     try:
-        if headers and any(name == _BINARY for name, _ in headers):
-            envelope = _decode_binary(topic, value, headers)
-            if isinstance(envelope, Rejection):
-                return envelope
-        else:
-            envelope = decode_json(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError, OverflowError) as error:
-        return _rejection(topic, value, error)
-    return _event(code, customer_id, envelope, record_ms)
+        envelope = _decode_binary(topic, value, headers) if binary else decode_json(value)
+    except (msgspec.DecodeError, RecursionError, ValueError, OverflowError) as error:
+        found: Event | Rejection = _rejection(topic, error)
+    else:
+        found = _event(code, customer_id, envelope, record_ms)
+    return _in_headers(found) if binary and isinstance(found, Rejection) else found
 
 
 def _event(code: int, customer_id: str, envelope: Any, record_ms: int) -> Event | Rejection:
@@ -134,6 +134,8 @@ def _event(code: int, customer_id: str, envelope: Any, record_ms: int) -> Event 
     if time_ms < 0:
         found = "the event has no time, nor has the record" if time is None else f"{time.isoformat()} is before 1970"
         return Rejection("bad-time", "$.time", found, "check the publisher's clock and its unit of time")
+    if time_ms >= TIME_MS_END:
+        return Rejection("bad-time", "$.time", "it lies beyond the year 9998", "check the publisher's clock and its unit of time")
     if time_ms > record_ms + FUTURE_SKEW_MS:
         return Rejection(
             "bad-time",
@@ -172,6 +174,7 @@ def customer_id_of(key: bytes | None) -> str | Rejection:
 
 
 _ATTRIBUTES = {f"ce_{name}": name for name in ("id", "source", "specversion", "type", "time", "subject")}
+_HEADERS = {f"$.{name}": f"headers.{header}" for header, name in _ATTRIBUTES.items()}
 _one_json_value = msgspec.json.Decoder(msgspec.Raw).decode
 
 
@@ -182,10 +185,22 @@ def _decode_binary(topic: str, value: bytes, headers: Headers) -> Any:
         if name in _ATTRIBUTES:
             try:
                 attributes[_ATTRIBUTES[name]] = (raw or b"").decode()
-            except UnicodeDecodeError:
-                return Rejection("invalid", f"headers.{name}", "not UTF-8", "encode the header as UTF-8")
+            except UnicodeDecodeError as error:
+                raise _BadHeader(_ATTRIBUTES[name]) from error
     # Joined unchecked, a value such as `{},"id":"x"` could write over the headers.
     return _DECODE[topic][1](msgspec.json.encode({**attributes, "data": _one_json_value(value)}))
+
+
+class _BadHeader(ValueError):
+    """The header of this attribute is not UTF-8."""
+
+
+def _in_headers(found: Rejection) -> Rejection:
+    """In binary mode the attributes stand in headers: say in which. `$.data` is the value."""
+    header = _HEADERS.get(found.path)
+    if header is None:
+        return found
+    return msgspec.structs.replace(found, path=header, remedy=found.remedy.replace(f"`{found.path}`", f"`{header}`"))
 
 
 _PATH = re.compile(r"^(?P<message>.*?)(?: - at (?P<key>`key` in )?`(?P<path>[^`]+)`)?$", re.DOTALL)
@@ -194,9 +209,11 @@ _PATH = re.compile(r"^(?P<message>.*?)(?: - at (?P<key>`key` in )?`(?P<path>[^`]
 _MISSING = re.compile(r"Object missing required field `([^`]+)`")
 
 
-def _rejection(topic: str, value: bytes, error: Exception) -> Rejection:
+def _rejection(topic: str, error: Exception) -> Rejection:
     """Say what msgspec found, with its path; tell an unknown type from one that belongs to another topic."""
     text = str(error)
+    if isinstance(error, _BadHeader):
+        return Rejection("invalid", f"$.{error}", "not UTF-8", "encode the header as UTF-8")
     if isinstance(error, RecursionError):
         return Rejection("not-json", "$", "nested too deeply", "flatten the event: the contracts need four levels")
     if not isinstance(error, msgspec.ValidationError):

@@ -1,8 +1,13 @@
-"""What may be logged of an exception that nobody expected."""
+"""Which exceptions bad bytes cause, and what may be logged of one that nobody expected."""
 
 from __future__ import annotations
 
 import traceback
+
+import msgspec
+
+#: What decoding any bytes as JSON may raise: on internal topics, too, there may be anything.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def where(error: BaseException) -> str:

@@ -16,8 +16,11 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 from aiokafka.protocol.admin import ApiVersionRequest
 
+from streams import lenient
 from streams.log import TP, Record
 from streams.topics import LARGE_RECORD_BYTES, TopicPlan
+
+lenient.install()  # for every consumer of this process
 
 CONNECT_TIMEOUT_S = 10.0
 READ_TIMEOUT_MS = 500

@@ -19,6 +19,7 @@ from portrait.models.churn import Scorer
 from portrait.models.learner import digest
 from schemas.outputs import Replayed, Snapshot
 from schemas.registry import MODELS, REPLAYED
+from streams.failures import UNREADABLE
 from streams.kafka import KafkaProblem, bounds
 from streams.log import Record
 from streams.metrics import Metrics
@@ -104,7 +105,7 @@ class Models:
             if digest(snapshot.scorer, snapshot.learner) != snapshot.digest:
                 raise ValueError("its digest does not match its contents")
             scorer = churn.from_snapshot(snapshot)
-        except (msgspec.DecodeError, ValueError) as error:
+        except (*UNREADABLE, ValueError) as error:
             self._metrics.snapshots.labels("refused").inc()
             log.error("a snapshot of the model is refused; the one before stays in use", offset=record.offset, error=str(error))
             return
@@ -139,5 +140,5 @@ class ReplayedOrigins:
         if record.value:
             try:
                 self.origins.add(str(msgspec.json.decode(record.value, type=Replayed).origin))
-            except msgspec.DecodeError as error:
+            except UNREADABLE as error:
                 log.error("an entry of replayed dead letters can't be read", offset=record.offset, error=str(error))

@@ -17,7 +17,7 @@ from portrait.models.churn import MODEL
 from portrait.models.learner import Learner, restore
 from schemas.outputs import Lesson, Snapshot
 from schemas.registry import LESSONS, MODELS
-from streams.failures import where
+from streams.failures import UNREADABLE, where
 from streams.log import TP, Batch, Log, Outgoing, next_offsets
 from streams.metrics import Metrics
 from streams.settings import Settings
@@ -103,7 +103,7 @@ class Trainer:
     def _learn(self, value: bytes | None) -> None:
         try:
             lesson = msgspec.json.decode(value or b"", type=Lesson)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             self._metrics.lessons.labels("unreadable").inc()
             return
         outcome = "learned" if lesson.model == MODEL and self._learner.learn(lesson) else "skipped"

@@ -20,10 +20,14 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.producer import message_accumulator
+from aiokafka.producer import producer as producer_module
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from streams.log import Outgoing, Unpublishable
 from streams.producer import Publisher
 from tests.integration.transport_worker import Plan
+from tests.odd_headers import NotUtf8
 from tests.servers_kafka import Broker
 
 pytestmark = pytest.mark.integration
@@ -158,6 +162,27 @@ def test_kill_9_loses_nothing_and_sigterm_commits(scene: Scene) -> None:
     assert scene.end(worker) == 0
     assert scene.committed() == scene.confirmed()
     assert sum(scene.committed().values()) == scene.published
+
+
+def test_a_header_whose_name_is_not_utf_8_stops_no_partition(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (message_accumulator, producer_module):
+        monkeypatch.setattr(module, "DefaultRecordBatchBuilder", _DefaultRecordBatchBuilderPy)
+
+    async def publish() -> None:
+        async with AIOKafkaProducer(bootstrap_servers=scene.broker.bootstrap) as producer:
+            for n in range(40):
+                headers = [(NotUtf8(), b"x"), ("fine", b"x")] if n % 3 else []
+                await producer.send(scene.topic, b"v", b"k%d" % n, headers=headers)
+                scene.published += 1
+
+    scene.publish(10)
+    asyncio.run(publish())
+    scene.publish(10)
+    worker = scene.worker()
+    scene.until_all_seen()
+    assert scene.gaps() == []
+    assert scene.end(worker) == 0
+    assert sum(scene.committed().values()) == scene.published == len(scene.seen()) == scene.seen().total()
 
 
 def test_the_markers_of_transactions_are_read_to_their_end(scene: Scene) -> None:

@@ -17,6 +17,7 @@ from portrait.state import encode, mark_of
 from schemas import examples
 from schemas.event import CUSTOMER_ID_BYTES_MAX, FUTURE_SKEW_MS, VALUE_BYTES_MAX, Event, Rejection, decode
 from schemas.registry import BY_NAME, TYPES
+from tests.fuzz.odd import VALUES, nested, paths, with_value
 
 NOW_MS = 1_790_000_000_000
 SCORER = fresh(60)
@@ -90,42 +91,7 @@ def test_any_headers(topic: str, headers: list[tuple[str, bytes | None]], value:
 # Valid events that something happened to
 
 
-def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    if isinstance(value, dict):
-        return [path, *(p for key, item in value.items() for p in paths(item, (*path, key)))]
-    if isinstance(value, list):
-        return [path, *(p for i, item in enumerate(value) for p in paths(item, (*path, i)))]
-    return [path]
-
-
-def with_value(event: Any, path: tuple[Any, ...], new: Any) -> Any:
-    if not path:
-        return new
-    copy = dict(event) if isinstance(event, dict) else list(event)
-    copy[path[0]] = with_value(event[path[0]], path[1:], new)
-    return copy
-
-
-def nested(depth: int) -> Any:
-    value: Any = 1
-    for _ in range(depth):
-        value = [value]
-    return value
-
-
-ODD = st.one_of(
-    json_values,
-    st.sampled_from(
-        [
-            2**63, -(2**63), 2**64, 10**400, -1, 0, -0.0, 1e308, 5e-324, float("nan"), float("inf"), 0.1,
-            "", " ", "\ud800", "\udfff\ud800", "a\x00b", "a\nb", "{}", ":", "{0}:C1", "\u2028", "ÿ" * 5_000, "😀" * 128,
-            "ΐ" * 256,
-            "x" * 10_000, "XXX", "cny", "CNY ", [], {}, [[]], {"": ""}, {"\x00": "\x00"}, nested(200),
-            "1969-12-31T23:59:59Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-05-01T09:30:00",
-            "2026-05-01", "2026-02-30T00:00:00Z", "2026-05-01T24:00:00Z", "2026-06-30T23:59:60Z", 1_777_599_000, "1777599000000",
-        ]
-    ),
-)  # fmt: skip
+ODD = json_values | st.sampled_from(VALUES)
 
 
 @given(names, st.data())
@@ -340,6 +306,47 @@ def test_a_binary_mode_header_with_bad_bytes_is_named() -> None:
     result = check("clicks", b"C1", b'{"page":"x"}', [*BINARY, ("ce_time", b"\xff")])
     assert isinstance(result, Rejection)
     assert result.path == "headers.ce_time"
+
+
+@pytest.mark.parametrize(
+    ("header", "content", "reason"),
+    [
+        ("ce_id", b"", "invalid"),
+        ("ce_id", None, "invalid"),
+        ("ce_source", b"x" * 300, "invalid"),
+        ("ce_source", b"/a\x00b", "invalid"),
+        ("ce_specversion", b"0.3", "invalid"),
+        ("ce_type", b"page.vued", "unknown-type"),
+        ("ce_type", b"order.placed", "wrong-topic"),
+        ("ce_time", b"yesterday", "invalid"),
+        ("ce_time", b"1969-12-31T23:59:59Z", "bad-time"),
+    ],
+)
+def test_what_is_wrong_with_a_header_is_told_by_its_name(header: str, content: bytes | None, reason: str) -> None:
+    headers = [*((name, value) for name, value in BINARY if name != header), (header, content)]
+    result = check("clicks", b"C1", b'{"page":"x"}', headers)
+    assert isinstance(result, Rejection)
+    assert (result.reason, result.path) == (reason, f"headers.{header}")
+    assert "$." not in result.remedy
+
+
+def test_a_header_that_is_missing_is_named() -> None:
+    result = check("clicks", b"C1", b'{"page":"x"}', [header for header in BINARY if header[0] != "ce_id"])
+    assert isinstance(result, Rejection)
+    assert result.path == "headers.ce_id"
+
+
+def test_in_binary_mode_data_is_the_value() -> None:
+    result = check("clicks", b"C1", b'{"page":7}', BINARY)
+    assert isinstance(result, Rejection)
+    assert result.path == "$.data.page"
+
+
+@pytest.mark.parametrize(("record_ms", "time"), [(2**62, None), (2**63 - 1, None), (2**62, "9999-12-31T23:59:59-23:59")])
+def test_no_claim_of_a_producer_makes_a_time_that_no_calendar_has(record_ms: int, time: str | None) -> None:
+    result = check("clicks", b"C1", one(time=time), (), record_ms)
+    assert isinstance(result, Rejection)
+    assert (result.reason, result.path) == ("bad-time", "$.time")
 
 
 def test_an_unknown_topic_is_refused() -> None:

@@ -11,7 +11,9 @@ from prometheus_client import generate_latest
 
 from streams import tail as tail_module
 from streams.metrics import Metrics
-from streams.tail import Models, Tail
+from streams.settings import Settings
+from streams.tail import Models, ReplayedOrigins, Tail
+from streams.trainer import Trainer
 
 
 class Broker:
@@ -73,3 +75,25 @@ def test_only_the_model_in_use_is_a_series() -> None:
         models.use(cast(Any, snapshot), cast(Any, SimpleNamespace(horizon_days=30, version=f"v{n}")))
     series = [line for line in generate_latest(metrics.registry).decode().splitlines() if line.startswith("portrait_model_info")]
     assert series == ['portrait_model_info{version="v2"} 1.0']
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"\xff", b"[]", b"7", b'{"x":' * 50_000, b'{"x":' + b"[" * 50_000 + b"]" * 50_000 + b"}", b'{"format":"\xed\xa0\x80"}'],
+    ids=["bytes", "list", "number", "deep", "deep-unknown", "surrogate"],
+)
+def test_what_can_t_be_read_of_an_internal_topic_is_passed_over(value: bytes) -> None:
+    metrics, record = Metrics(), cast(Any, SimpleNamespace(value=value, offset=7))
+    models, origins = Models("broker", 30, metrics), ReplayedOrigins("broker")
+    models.take(record)
+    origins.take(record)
+    assert models.scorer.version == "0.0"
+    assert not origins.origins
+    trainer = Trainer(
+        Settings(), cast(Any, None), models, wall_ms=lambda: 0, metrics=metrics, die=lambda reason: pytest.fail(reason)
+    )
+    trainer._learn(value)
+    told = {
+        (s.name, s.labels["outcome"]): s.value for f in metrics.registry.collect() for s in f.samples if "outcome" in s.labels
+    }
+    assert told == {("portrait_snapshots_total", "refused"): 1, ("portrait_lessons_total", "unreadable"): 1}
