@@ -16,7 +16,7 @@ import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
 import cli
-from cli.embedded import HOST, LOG_LINES_SHOWN, die_with_parent
+from cli.embedded import HOST, die_with_parent, tail
 from schemas.registry import ACTIONS, EVENT_TOPICS
 from streams.settings import Settings
 
@@ -62,8 +62,9 @@ class Worker:
     def check(self) -> None:
         """Raises WorkerEnded."""
         if self._process.poll() is not None:
-            tail = "\n".join(self._log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:])
-            raise WorkerEnded(f"the worker ended by itself (exit {self._process.returncode}). The end of its log:\n{tail}")
+            raise WorkerEnded(
+                f"the worker ended by itself (exit {self._process.returncode}). The end of its log:\n{tail(self._log)}"
+            )
 
     async def figures(self) -> Figures | None:
         """None while it does not answer. Raises WorkerEnded."""

@@ -13,7 +13,8 @@ import typer
 from rich.table import Table
 
 from cli import output
-from schemas.event import REPLAY_OF, Rejection, decode
+from cli.tasks import asked_to_stop
+from schemas.event import REPLAY_OF, TIME_MS_END, Rejection, decode
 from schemas.outputs import DeadLetter, Replayed
 from schemas.registry import DEAD_LETTERS, REPLAYED
 from streams import kafka
@@ -60,6 +61,8 @@ class Mended(NamedTuple):
 def list_letters(reason: Reason = None, json: Json = False) -> None:
     """How many there are of each reason, with an example; or with --reason every single one.
 
+    In JSON keys are base64, as they are any bytes: `portrait dlq list --reason invalid --json | jq -r '.[].key | @base64d'`.
+
     Exit code 0, whether there are any or not.
     """
     letters = output.run(_read(output.settings()))
@@ -86,7 +89,7 @@ def show(
     if json:
         output.write_json(msgspec.to_builtins(letter) | {"replayed": id in letters.replayed})
         return
-    for name, text in {**_summary(letter, letters), "remedy": letter.remedy, "key": _readable(letter.key)}.items():
+    for name, text in (_summary(letter, letters) | {"key": _readable(letter.key)}).items():
         output.out.print(f"[bold]{name:<9}[/bold] {output.escape(str(text))}", soft_wrap=True)
     for name, content in letter.headers:
         output.out.print(f"[bold]header[/bold]    {output.escape(f'{name}: {_readable(content)}')}", soft_wrap=True)
@@ -117,9 +120,10 @@ def replay(
     portrait dlq replay --reason wrong-topic --topic orders
 
     The record names its origin in a header, and the origin is written down as replayed: a later rebuild from the log counts it
-    once. An event without a time keeps that of its first record.
+    once. An event without a time keeps that of its first record. Ctrl-C ends it after the chunk that is under way; killed, repeat
+    it at once with the same options (docs/publishing.md).
 
-    Exit codes: 0 all replayed, 1 some were refused (each is named), 2 usage, 3 Kafka can't be reached.
+    Exit codes: 0 all replayed, 1 some were refused or not reached (each is named), 2 usage, 3 Kafka can't be reached.
     """
     chosen = [bool(ids), reason is not None, all_]
     if sum(chosen) != 1 or (value is not None and len(ids or []) != 1):
@@ -177,9 +181,9 @@ async def _replay(
             refused[letter.id] = f"{mended.path}: {mended.message}; {mended.remedy}"
         else:
             ready.append(mended)
-    if not dry_run:
-        await _publish(settings, ready)
-    return [mended.letter.id for mended in ready], refused
+    done = len(ready) if dry_run else await _publish(settings, ready)
+    refused |= {mended.letter.id: "interrupted before its turn; run it again" for mended in ready[done:]}
+    return [mended.letter.id for mended in ready[:done]], refused
 
 
 def _selected(letters: Letters, ids: Sequence[str], reason: str | None, force: bool) -> Iterable[DeadLetter]:
@@ -192,13 +196,17 @@ def _selected(letters: Letters, ids: Sequence[str], reason: str | None, force: b
     ]
 
 
-async def _publish(settings: Settings, ready: Sequence[Mended]) -> None:
-    """The events first, then, acknowledged, the notes: a crash in between repeats an event, whose id is known by then."""
-    with output.progress() as bar:
+async def _publish(settings: Settings, ready: Sequence[Mended]) -> int:
+    """The events first, then, acknowledged, the notes: a crash in between repeats an event, whose id is known by then.
+
+    Asked to stop, it ends after a whole chunk. Returns how many were published and noted.
+    """
+    done = 0
+    with output.progress() as bar, asked_to_stop() as stop:
         task = bar.add_task("replayed", total=len(ready))
         async with kafka.publisher(settings.kafka) as publisher:
-            for start in range(0, len(ready), CHUNK):
-                chunk = ready[start : start + CHUNK]
+            while done < len(ready) and not stop.asked:
+                chunk = ready[done : done + CHUNK]
                 for mended in chunk:
                     await publisher.send(mended.topic, mended.key, mended.value, mended.headers)
                 await publisher.flush()
@@ -206,7 +214,9 @@ async def _publish(settings: Settings, ready: Sequence[Mended]) -> None:
                     note = msgspec.json.encode(Replayed(origin=mended.letter.origin, replayed_at_ms=_now_ms()))
                     await publisher.send(REPLAYED, mended.letter.id.encode(), note)
                 await publisher.flush()
+                done += len(chunk)
                 bar.advance(task, len(chunk))
+    return done
 
 
 def mended_record(letter: DeadLetter, mend: Mend, now_ms: int) -> Mended | Rejection:
@@ -223,8 +233,10 @@ def mended_record(letter: DeadLetter, mend: Mend, now_ms: int) -> Mended | Rejec
     if mend.patch is not None and event is None:
         return Rejection("not-json", "$", "no JSON object, so there is nothing to patch", "give the whole event with --value")
     if event is not None and (mend.patch is not None or "time" not in event):
-        first = datetime.fromtimestamp(letter.record_ms / 1000, UTC).isoformat(timespec="milliseconds")
-        value = msgspec.json.encode(merged({"time": first} | event, mend.patch or {}))
+        whole = merged({"time": _time_of(letter)} | event, mend.patch or {})
+        if not whole.get("time"):
+            return Rejection("bad-time", "$.time", "neither the event nor its record tells when", "give it one with --patch")
+        value = msgspec.json.encode(whole)
         headers = _without_attributes(headers)
     problem = decode(topic, key, value, headers, now_ms)
     if isinstance(problem, Rejection):
@@ -244,6 +256,13 @@ def _event(value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> dict[st
     if attributes:
         return attributes | {"data": content}
     return content if isinstance(content, dict) else None
+
+
+def _time_of(letter: DeadLetter) -> str:
+    """Of its record; "" where that is none: -1 stands for "no time", and a producer may claim anything."""
+    if not 0 <= letter.record_ms < TIME_MS_END:
+        return ""
+    return datetime.fromtimestamp(letter.record_ms / 1000, UTC).isoformat(timespec="milliseconds")
 
 
 def _without_attributes(headers: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
@@ -281,7 +300,9 @@ def _summary(letter: DeadLetter, letters: Letters) -> dict[str, Any]:
         "reason": letter.reason,
         "path": letter.path,
         "message": letter.message,
-        "time": datetime.fromtimestamp(letter.record_ms / 1000, UTC).isoformat(timespec="milliseconds"),
+        "remedy": letter.remedy,
+        "key": letter.key,
+        "time": _time_of(letter),
         "replayed": letter.id in letters.replayed,
     }
 

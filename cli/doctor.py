@@ -15,7 +15,7 @@ import typer
 
 from cli import output
 from cli.positions import stored_positions
-from cli.topics import differences
+from cli.topics import by_problem, differences
 from profile_store.contract import TP, Position, StoreError
 from profile_store.diagnosis import ServerFacts, server_facts
 from schemas.outputs import Snapshot
@@ -163,10 +163,10 @@ def check_topics(plans: Sequence[kafka.TopicPlan], states: Mapping[str, kafka.To
     """They exist, with the time and the retention that the guarantees need."""
     if missing := [p.name for p in plans if p.name not in states]:
         yield Finding("FAIL", "topics", f"missing: {', '.join(missing)}", "portrait topics create")
-    found = [(p.name, problem) for p in plans if p.name in states for problem in differences(p, states[p.name])]
-    for name, problem in found:
+    found = by_problem({p.name: differences(p, states[p.name]) for p in plans if p.name in states})
+    for problem, names in found.items():
         what, _, remedy = problem.partition(": ")
-        yield Finding("WARN", "topics", f"{name}: {what}", remedy)
+        yield Finding("WARN", "topics", f"{', '.join(names)}: {what}", remedy)
     if not missing and not found:
         yield Finding("OK", "topics", f"all {len(plans)}, with time and retention as planned")
 

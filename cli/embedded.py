@@ -37,7 +37,7 @@ _MISSING = (
 
 
 class EmbeddedError(RuntimeError):
-    """An embedded server can't be found or did not come up; the message ends with its last log lines."""
+    """An embedded server can't be found, did not come up, or has ended; the message ends with its last log lines."""
 
 
 class Server(NamedTuple):
@@ -46,8 +46,20 @@ class Server(NamedTuple):
     name: str
     address: str
     port: int
-    pid: int
+    process: subprocess.Popen[bytes]
     log: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def check(self) -> None:
+        """Raises EmbeddedError if it has ended by itself."""
+        if self.process.poll() is not None:
+            raise EmbeddedError(
+                f"the embedded server {self.name} ended by itself (exit {self.process.returncode}), and took its data along: "
+                f"begin again. The end of its log:\n{tail(self.log)}"
+            )
 
 
 @contextlib.contextmanager
@@ -60,7 +72,7 @@ def broker(port: int = 0) -> Iterator[Server]:
         return (binary, "broker", "--listener-url", url, "--advertised-listener-url", url, "--storage-engine", "memory://tansu/")
 
     with _running("broker", command, port, _accepts) as (process, port, log):
-        yield Server("Tansu", f"{HOST}:{port}", port, process.pid, log)
+        yield Server("Tansu", f"{HOST}:{port}", port, process, log)
 
 
 @contextlib.contextmanager
@@ -85,7 +97,7 @@ def store(port: int = 0, *, append_only: bool = False, directory: Path | None = 
         return (binary, *(word for name, value in options.items() for word in (f"--{name}", value)))
 
     with _running("store", command, port, _answers_ping) as (process, port, log):
-        yield Server("Valkey", f"redis://{HOST}:{port}/0", port, process.pid, log)
+        yield Server("Valkey", f"redis://{HOST}:{port}/0", port, process, log)
 
 
 def _broker_binary() -> str:
@@ -149,8 +161,12 @@ def _start(
         _stop(process)
         if port or attempt == ATTEMPTS:
             break
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:])
-    raise EmbeddedError(f"the embedded {name} did not come up on port {chosen} (exit {process.returncode}):\n{tail}")
+    raise EmbeddedError(f"the embedded {name} did not come up on port {chosen} (exit {process.returncode}):\n{tail(log)}")
+
+
+def tail(log: Path) -> str:
+    """The last lines of a log."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:])
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, ready: Callable[[int], bool]) -> bool:

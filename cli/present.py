@@ -113,7 +113,7 @@ def stage_text(stage: str, lang: LangChoice = "en") -> Text:
 def move_text(
     stage_before: str | None, stage: str, risk_before: float | None, risk: float | None, lang: LangChoice = "en"
 ) -> Text:
-    """``growing → declining  41% ▲ 62%``; without what was before, only what is now."""
+    """``growing → declining  41% → 62%``; without what was before, only what is now."""
     text = Text()
     if stage_before is not None and stage_before != stage:
         text += Text.assemble(stage_text(stage_before or "-", lang), " → ")
@@ -122,8 +122,8 @@ def move_text(
         return text
     text.append("  ")
     if risk_before is not None and percent(risk_before) != percent(risk):
-        arrow = ("▲", "red") if risk > risk_before else ("▼", "green")
-        text += Text.assemble((percent(risk_before), "bright_black"), " ", arrow, " ")
+        arrow = (" → ", "red" if risk > risk_before else "green")
+        text += Text.assemble((percent(risk_before), "bright_black"), arrow)
     return text + risk_text(risk)
 
 

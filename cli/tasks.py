@@ -24,6 +24,10 @@ class Stop:
         self._number = number
         self._asked.set()
 
+    @property
+    def asked(self) -> bool:
+        return self._asked.is_set()
+
     async def wait(self) -> None:
         await self._asked.wait()
 

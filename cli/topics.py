@@ -20,6 +20,8 @@ app = typer.Typer(
 #: Settings that matter to us: the rest is the broker's business.
 WATCHED = ("message.timestamp.type", "cleanup.policy", "retention.ms", "retention.bytes")
 
+ENTITY = "--entity-name"
+
 CreateTime = Annotated[
     bool, typer.Option("--create-time", help="Records keep their producer's time: for replays and simulations of the past.")
 ]
@@ -93,7 +95,7 @@ def differences(wanted: TopicPlan, found: kafka.TopicState) -> list[str]:
         if want is None or have is None or want == have or (name.startswith("retention") and _lasts(have, want)):
             continue
         problems.append(
-            f"{name}={have}, not {want}: kafka-configs.sh --alter --entity-type topics --entity-name {wanted.name} "
+            f"{name}={have}, not {want}: kafka-configs.sh --alter --entity-type topics {ENTITY} {wanted.name} "
             f"--add-config {name}={want}"
         )
     return problems
@@ -135,9 +137,20 @@ def _print(plans: Sequence[TopicPlan], states: Mapping[str, kafka.TopicState], p
 
 
 def _print_problems(problems: Mapping[str, Sequence[str]]) -> None:
-    for name, found in problems.items():
-        for problem in found:
-            output.err.print(f"[yellow]{name}[/yellow]: {problem}", soft_wrap=True)
+    for problem, names in by_problem(problems).items():
+        output.err.print(f"[yellow]{', '.join(names)}[/yellow]: {problem}", soft_wrap=True)
+
+
+def by_problem(problems: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """The topics that share it, for each problem: seven times the same would hide the eighth. In its remedy they are TOPIC."""
+    found: dict[str, list[str]] = {}
+    for name, of_topic in problems.items():
+        for problem in of_topic:
+            found.setdefault(problem.replace(f"{ENTITY} {name} ", f"{ENTITY} TOPIC "), []).append(name)
+    return {
+        problem.replace(f"{ENTITY} TOPIC ", f"{ENTITY} {names[0]} ") if len(names) == 1 else problem: names
+        for problem, names in found.items()
+    }
 
 
 def kept(config: Mapping[str, str]) -> str:

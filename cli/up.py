@@ -9,10 +9,10 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 import typer
@@ -42,6 +42,7 @@ HISTORY_DAYS = 400
 #: The embedded broker lets a member that joins wait for half of it; shorter, a busy machine would lose its worker.
 SESSION_TIMEOUT_S = 6.0
 LOOK_S = 0.05
+WATCH_S = 0.2
 SETTLE_S, SETTLE_S_MAX = 1.2, 8.0  # longer than a worker's sweep interval
 MEASURE_S = 0.5
 DRAW_S = 0.25
@@ -53,6 +54,7 @@ PICTURE_COLUMNS, PICTURE_ROWS = 118, 30
 _STARTED_S = time.monotonic()
 
 Tell = Callable[[Text], None]
+T = TypeVar("T")
 
 
 class Options(NamedTuple):
@@ -100,8 +102,8 @@ def command(
     The screen is on stderr. The last line of stdout is JSON: events (folded), profiles, actions (published), and
     seconds_to_first_profile (from the start of the process). --for counts from when the history has been folded.
 
-    Exit codes: 0 ended as asked, 1 a server or the worker failed (its last words are shown), 2 usage, 3 Kafka or Redis went away,
-    130 or 143 interrupted before all was up.
+    Exit codes: 0 ended as asked, 1 a server or the worker failed (its last words are shown), 2 usage, 3 Kafka or Redis does not
+    answer, 130 or 143 interrupted before all was up.
     """
     options = Options(seconds, customers, rate, seed, lang, json, plain or not output.err.is_terminal, screenshot)
     users = output.settings()
@@ -118,7 +120,8 @@ def command(
                 http_port=embedded.free_port(),
             )
             same = (users.kafka, users.redis) == (settings.kafka, settings.redis)
-            summary = output.run(_up(settings, options, pasteable(None if same else settings)))
+            lines = pasteable(None if same else settings)
+            summary = output.run(_attended(_up(settings, options, lines), (broker, store)))
     except (embedded.EmbeddedError, WorkerEnded) as error:
         output.fail(str(error))
     output.write_json(summary._asdict())
@@ -155,6 +158,28 @@ def _called() -> str:
     if script.name != "portrait":
         return f"{shlex.quote(sys.executable)} -m cli.main"
     return shlex.quote(str(script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script))
+
+
+async def _attended(work: Coroutine[Any, Any, T], servers: Sequence[embedded.Server]) -> T:
+    """What ``work`` returns. Raises EmbeddedError once one of the servers has ended, whatever else comes of that."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not task.done():
+            await asyncio.wait({task}, timeout=WATCH_S)
+            _check(servers)
+        if task.exception() is not None:
+            await asyncio.sleep(WATCH_S)  # connections break a moment before the process is gone
+            _check(servers)
+        return task.result()
+    finally:
+        await end([task])
+        if not task.cancelled():
+            task.exception()  # what came of it is of no interest any more
+
+
+def _check(servers: Sequence[embedded.Server]) -> None:
+    for server in servers:
+        server.check()
 
 
 async def _up(settings: Settings, options: Options, lines: Sequence[str]) -> Summary:
@@ -270,6 +295,9 @@ async def _live(
             done, _ = await asyncio.wait(tasks, timeout=options.seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await end(tasks)
+            for task in tasks:
+                if not task.cancelled():
+                    task.exception()  # asked for, or asyncio complains of those that are not raised here
     for task in done:
         task.result()
 

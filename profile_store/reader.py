@@ -63,7 +63,8 @@ class ProfileReader:
         return self._run(self._queries.by_stage(stage, n))
 
     def by_external_id(self, system: str, external_id: str) -> Profile | None:
-        """The customer whom another system knows by this id; if several claim it, the one updated last."""
+        """The customer whom another system knows by this id. If several claim it: in one shard whose claim was folded last, of
+        several shards' the one updated last, then the greater id."""
         return self._run(self._queries.by_external_id(system, external_id))
 
     def stage_counts(self) -> dict[str, int]:

@@ -233,13 +233,16 @@ class Loop:
         """Settle up to TICKS_AT_ONCE customers. Appends whether there may be more."""
         until_ms = self._clock_ms(self._next, NOTHING) - TICK_MARGIN_MS
         due = await self._store.due(until_ms, TICKS_AT_ONCE)
-        mine = {customer_id: () for customer_id, _ in due if self._sweeps(customer_id)}
-        written = await self._profiles.apply(mine, until_ms, {}, True, self._silence_ms) if mine else 0
+        full = len(due) >= TICKS_AT_ONCE
+        mine = [customer_id for customer_id, _ in due if self._sweeps(customer_id)]
+        # Where all that is due earliest is left to another worker, which is slow, ours would never come: help it.
+        ours = mine or ([customer_id for customer_id, _ in due] if full else [])
+        written = await self._profiles.apply(dict.fromkeys(ours, ()), until_ms, {}, True, self._silence_ms) if ours else 0
         self._metrics.ticks.inc(written)
-        if len(due) < TICKS_AT_ONCE:
+        if not full:
             own = {tp: offset for tp, offset in self._own().items() if tp[0] == TICK_TOPIC}
             self._log.confirm(own, dict.fromkeys(own, max(0, until_ms)))
-        more[:] = [written > 0 and len(due) >= TICKS_AT_ONCE]
+        more[:] = [written > 0 and full]
 
     def _own(self) -> dict[TP, int]:
         """`_next` of what is still assigned: a worker that is left without partitions is not asked where to start anew."""
@@ -247,7 +250,7 @@ class Loop:
         return {tp: offset for tp, offset in self._next.items() if tp in assigned}
 
     def _sweeps(self, customer_id: str) -> bool:
-        """Exactly one worker ticks a customer: the owner of their partition of TICK_TOPIC, who most likely has them in memory."""
+        """The owner of their partition of TICK_TOPIC ticks a customer, who is most likely in its memory."""
         partitions = len(self._tick_partitions())
         return partitions > 0 and (TICK_TOPIC, partition_of(customer_id, partitions)) in self._next
 

@@ -131,6 +131,19 @@ def test_a_worker_that_dies_ends_it_with_its_last_words(up: Up) -> None:
 
 
 @pytest.mark.parametrize("up", [[]], indirect=True)
+@pytest.mark.parametrize(("word", "name"), [("--listener-url", "Tansu"), ("valkey-server", "Valkey")])
+def test_a_server_that_dies_ends_it_with_a_clear_word(up: Up, word: str, name: str) -> None:
+    (server,) = (n for n, line in up.children.items() if word in line)
+    os.kill(server, signal.SIGKILL)
+    code, out, err = up.end()
+    assert code == 1
+    assert out == ""
+    assert f"the embedded server {name} ended by itself (exit -9)" in err
+    assert "Traceback" not in err
+    assert left(up.children) == []
+
+
+@pytest.mark.parametrize("up", [[]], indirect=True)
 def test_killed_it_takes_its_children_along(up: Up) -> None:
     up.process.kill()
     up.end()

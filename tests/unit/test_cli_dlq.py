@@ -59,6 +59,16 @@ def test_an_event_without_a_time_keeps_that_of_its_first_record() -> None:
     assert event.time_ms == NOW_MS - DAY_MS
 
 
+@pytest.mark.parametrize("record_ms", [-1, 2**62])
+def test_an_event_that_nobody_knows_the_time_of_is_refused_until_it_is_given_one(record_ms: int) -> None:
+    dead = letter(record_ms=record_ms)
+    assert refused(dead, Mend(patch=CNY)).path == "$.time"
+    _, event = mended(dead, Mend(patch=CNY | {"time": "2026-01-02T03:04:05Z"}))
+    assert event.time_ms == 1_767_323_045_000
+    (group,) = grouped(Letters({dead.id: dead}, set()))
+    assert group["newest"]["time"] == ""
+
+
 def test_an_events_own_time_and_id_stay() -> None:
     fine = ENVELOPE | {"data": DATA | {"currency": "CNY"}, "time": "2026-01-02T03:04:05Z"}
     record, event = mended(letter(fine), Mend())
@@ -104,6 +114,7 @@ def test_groups_show_one_that_still_waits() -> None:
     groups = grouped(Letters({x.id: x for x in (waiting, replayed, other)}, {replayed.id}))
     assert [(g["reason"], g["letters"], g["waiting"]) for g in groups] == [("invalid", 2, 1), ("not-json", 1, 1)]
     assert groups[0]["newest"]["id"] == waiting.id
+    assert (groups[0]["newest"]["remedy"], groups[0]["newest"]["key"]) == ("r", b"C1")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cli.topics import differences, kept
+from cli.topics import by_problem, differences, kept
 from schemas.registry import EVENT_TOPICS, OUTPUT_TOPICS
 from streams.kafka import TopicState
 from streams.settings import Settings
@@ -65,6 +65,16 @@ def test_a_harmful_difference_is_named_with_its_remedy(config: dict[str, str]) -
     (problem,) = differences(orders, state(orders, **config))
     assert "kafka-configs.sh" in problem
     assert "--entity-name orders" in problem
+
+
+def test_what_is_wrong_with_all_is_said_once() -> None:
+    found = {name: differences(wanted, state(wanted, message_timestamp_type="CreateTime")) for name, wanted in PLAN.items()}
+    found["orders"] += differences(PLAN["orders"], state(PLAN["orders"], retention_ms="1000"))
+    (shared, names), (own, (alone,)) = by_problem(found).items()
+    assert set(names) == EVENTS
+    assert "--entity-name TOPIC " in shared
+    assert "--entity-name orders " in own
+    assert alone == "orders"
 
 
 def test_too_few_partitions_are_named() -> None:

@@ -31,6 +31,7 @@ from schemas.event import FUTURE_SKEW_MS, VALUE_BYTES_MAX, Event, Rejection, dec
 from schemas.outputs import ActionEvent
 from schemas.profile import Profile, View
 from schemas.registry import EVENT_TOPICS, TYPES
+from streams.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]
 DOCS = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if path.exists()]
@@ -199,6 +200,14 @@ def test_the_guide_to_publishing_names_every_reason_and_the_limits() -> None:
     assert f"{VALUE_BYTES_MAX // 1024} KiB" in text
     assert FUTURE_SKEW_MS == 5 * 60_000
     assert "five minutes" in text
+
+
+def test_the_guide_to_operating_names_every_metric() -> None:
+    text = (ROOT / "docs" / "operating.md").read_text()
+    families = list(Metrics().registry.collect())
+    names = {family.name + ("_total" if family.type == "counter" else "") for family in families}
+    assert len(names) > 15
+    assert not {name for name in names if not re.search(rf"`{name}[`{{]", text)}
 
 
 def test_links_between_documents_lead_somewhere() -> None:

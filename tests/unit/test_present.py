@@ -64,8 +64,8 @@ def test_a_bar_shows_little_and_never_more_than_all() -> None:
 
 
 def test_a_move_shows_both_sides_only_of_what_moved() -> None:
-    assert present.move_text("growing", "declining", 0.41, 0.62).plain == "growing → declining  41% ▲ 62%"
-    assert present.move_text("growing", "growing", 0.62, 0.41).plain == "growing  62% ▼ 41%"
+    assert present.move_text("growing", "declining", 0.41, 0.62).plain == "growing → declining  41% → 62%"
+    assert present.move_text("growing", "growing", 0.62, 0.41).plain == "growing  62% → 41%"
     assert present.move_text("growing", "growing", 0.411, 0.412).plain == "growing  41%"
     assert present.move_text(None, "new", None, 0.7).plain == "new  70%"
     assert present.move_text("prospect", "new", None, 0.7, "zh").plain == "潜在 → 新客  70%"
@@ -229,5 +229,5 @@ def test_the_screen_shows_what_moves_and_what_to_paste() -> None:
     live.moves.append(Move(NOW_MS, Profile("C7", 2, NOW_MS, "declining", 0.62, {}), "growing", 0.41))
     live.acted(action(), "zh")
     shown = text_of(render(live, 118, 30), 118, 30)
-    for said in ("C7 growing → declining  41% ▲ 62%", "stage-fell 唤醒。", "portrait publish --key YOU", "3 profiles"):
+    for said in ("C7 growing → declining  41% → 62%", "stage-fell 唤醒。", "portrait publish --key YOU", "3 profiles"):
         assert said in shown

@@ -1,0 +1,64 @@
+"""Silent customers are settled on time, also where those of another worker, which does not come to it, are due earlier."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from streams import loop as loop_module
+from streams.loop import TICK_MARGIN_MS
+from tests.simulation.world import DAY_MS, Faults, Worker, World
+
+NO_FAULTS = Faults(0, 0, 0, 0, 0)
+SILENCE_MS = 400 * DAY_MS
+
+
+async def due(world: World, worker: Worker) -> list[str]:
+    return [name for name, _ in await worker.loop._store.due(world.now_ms - TICK_MARGIN_MS, 1000)]
+
+
+async def two_workers(world: World) -> tuple[Worker, Worker]:
+    """Half of the partitions each, everything folded, a long silence since; who is due first is the second's."""
+    workers = Worker(world, "w0"), Worker(world, "w1")
+    for number, worker in enumerate(workers):
+        worker.log.assign([tp for tp in world.log if tp[1] == number])
+    for _ in range(12):
+        world.produce(10)
+        for worker in workers:
+            await worker.step()
+    world.quiet = True
+    for _ in range(60):
+        for worker in workers:
+            await worker.step()
+    world.now_ms += SILENCE_MS
+    first = (await due(world, workers[0]))[0]
+    return workers if workers[1].loop._sweeps(first) else workers[::-1]
+
+
+def test_a_worker_helps_another_that_does_not_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        monkeypatch.setattr(loop_module, "TICKS_AT_ONCE", 1)
+        world = World(3, NO_FAULTS)
+        able, slow = await two_workers(world)
+        assert any(able.loop._sweeps(name) for name in await due(world, able))
+        for _ in range(50):
+            await slow.loop._heartbeat()  # it lives, and reads, but never comes to its ticks
+            await able.loop.sweep()
+        assert await due(world, able) == []
+
+    asyncio.run(scenario())
+
+
+def test_where_all_is_seen_at_once_each_settles_its_own() -> None:
+    async def scenario() -> None:
+        world = World(3, NO_FAULTS)
+        able, slow = await two_workers(world)
+        await slow.loop._heartbeat()
+        for _ in range(2):  # what was published leaves the states with the next commit
+            await able.loop.sweep()
+        left = await due(world, able)
+        assert left
+        assert not any(able.loop._sweeps(name) for name in left)
+
+    asyncio.run(scenario())
