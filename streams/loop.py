@@ -68,11 +68,15 @@ class Loop:
         metrics: Metrics,
         die: Callable[[str], NoReturn],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        look_again: Callable[[Sequence[TP]], Awaitable[Mapping[TP, int]]] | None = None,
     ) -> None:
-        """``die`` ends the process at once and does not return. ``scorer`` and ``replayed`` give the newest known at any time."""
+        """``die`` ends the process at once and does not return. ``scorer`` and ``replayed`` give the newest known at any time.
+
+        ``look_again``: the ends of partitions, for sure, for what would be refused by those that `start_offsets` was told.
+        """
         self._settings, self._store, self._log, self._metrics = settings, store, log_, metrics
         self._wall_ms, self._sleep, self._die = wall_ms, sleep, die
-        self._replayed = replayed
+        self._replayed, self._look_again = replayed, look_again
         self._profiles = Profiles(
             store,
             log_.publish,
@@ -110,6 +114,9 @@ class Loop:
         async with self._turn:
             self._forget()
             positions = await self._patiently(self._begin)
+            doubtful = [tp for tp in ends if tp in positions and positions[tp].next_offset > ends[tp]]
+            if doubtful and self._look_again:
+                ends = {**ends, **await self._look_again(doubtful)}
             starts: dict[TP, Start] = {}
             for tp in beginnings:
                 try:

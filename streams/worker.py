@@ -9,7 +9,7 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import NoReturn
 
@@ -21,7 +21,8 @@ from streams.app import make_app, run_worker, signals
 from streams.failures import where
 from streams.faust_log import FaustLog
 from streams.http import serve
-from streams.kafka import answers
+from streams.kafka import KafkaProblem, answers, bounds
+from streams.log import TP
 from streams.loop import Loop
 from streams.metrics import Metrics
 from streams.producer import Publisher
@@ -92,6 +93,7 @@ class Parts:
             replayed=lambda: self._replayed.origins,
             metrics=metrics,
             die=die,
+            look_again=self._ends_for_sure,
         )
         self._trainer = Trainer(settings, self._lessons, self._models, wall_ms=wall_ms, metrics=metrics, die=die)
         self._guard = LoopGuard(die)
@@ -124,6 +126,13 @@ class Parts:
             _every(LOOK_S, self._watchdog.look),
             _every(BEAT_S, self._guard.beat),
         ]
+
+    async def _ends_for_sure(self, partitions: Sequence[TP]) -> Mapping[TP, int]:
+        """The embedded broker may tell too small an end, see `bounds`."""
+        try:
+            return (await bounds(self._settings.kafka, partitions))[1]
+        except KafkaProblem as problem:
+            die(str(problem))
 
     async def _follow_lag(self) -> None:
         self._metrics.follow_lag({**self._events.health.lag(), **self._lessons.health.lag()})

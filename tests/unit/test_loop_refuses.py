@@ -82,6 +82,27 @@ def test_a_log_that_lost_its_tail_is_refused_though_redis_was_wiped(world: World
     assert world.contents() == before
 
 
+def test_an_end_is_looked_at_again_before_it_is_a_reason_to_refuse(world: World) -> None:
+    """The embedded broker tells the end of all but its last batch."""
+    world.committed.clear()
+
+    async def scenario() -> None:
+        worker = Worker(world)
+        asked: list[Any] = []
+
+        async def look_again(partitions: Any) -> Any:
+            asked.extend(partitions)
+            return {A: 8}
+
+        worker.loop._look_again = look_again
+        true = world.ends()
+        world.ends = lambda: {**true, A: 5}  # type: ignore[method-assign]
+        starts = await worker.seek()
+        assert (asked, starts[A]) == ([A], 7)
+
+    asyncio.run(scenario())
+
+
 def test_records_that_expired_unread_are_refused(world: World) -> None:
     for _ in range(5):
         world.order("C1", A)
