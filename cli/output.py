@@ -34,6 +34,7 @@ OK = 0
 FAILED = 1  # the answer is no: a check failed, lines were refused
 USAGE = 2  # arguments or settings can't be used
 UNREACHABLE = 3  # Kafka or Redis
+INTERRUPTED = 130  # Ctrl-C
 
 #: For people, on stdout; and for what must not get into a pipe.
 out = Console(highlight=False)
@@ -92,4 +93,4 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     except (KafkaProblem, StoreError) as problem:
         fail(str(problem), UNREACHABLE)
     except KeyboardInterrupt:
-        raise SystemExit(130) from None
+        raise SystemExit(INTERRUPTED) from None

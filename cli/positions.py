@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
 
 from profile_store.contract import TP, Position
-from profile_store.redis_store import RedisStore
+from profile_store.mending import RedisMendingStore
+from streams.rebuild import ACCEPTED
 from streams.settings import Settings
 
 
 async def stored_positions(settings: Settings) -> dict[TP, Position]:
     """The positions in the store. Raises StoreError."""
-    store = RedisStore(
+    async with _store(settings) as store:
+        return await store.positions()
+
+
+async def accepted_losses(settings: Settings) -> list[str]:
+    """Partitions whose log holds less than the profiles do, as an operator has accepted. Raises StoreError."""
+    async with _store(settings) as store:
+        return sorted({name for note in await store.notes(ACCEPTED) if note for name in msgspec.json.decode(note)})
+
+
+@asynccontextmanager
+async def _store(settings: Settings) -> AsyncIterator[RedisMendingStore]:
+    store = RedisMendingStore(
         settings.redis,
         worker_id="reader",  # it never writes, so it never has a chain
         rng=os.urandom,
@@ -20,6 +37,6 @@ async def stored_positions(settings: Settings) -> dict[TP, Position]:
         prefix=settings.prefix,
     )
     try:
-        return await store.positions()
+        yield store
     finally:
         await store.close()

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from cli import output
 from cli.audit import Audit, Checked, Report
-from cli.positions import stored_positions
+from cli.positions import accepted_losses, stored_positions
 from portrait.state import BrokenState, NewerFormat
 from profile_store.contract import TP
 from profile_store.scan import StateReader
@@ -72,6 +72,10 @@ def command(
 
 async def verify(settings: Settings, full: list[str], sample: int, at_ms: int) -> Report:
     """Raises CantVerify, BrokenState, NewerFormat, StoreError, KafkaProblem."""
+    if names := await accepted_losses(settings):
+        raise CantVerify(
+            f"the log of {', '.join(names)} holds less than the profiles do, as was accepted: there is nothing to compare"
+        )
     before = await stored_positions(settings)
     audit = Audit({tp: at.next_offset for tp, at in before.items()}, full=full, sample=sample, rng=SystemRandom())
     with output.progress() as bar:
@@ -98,7 +102,7 @@ async def _read_log(settings: Settings, audit: Audit, bar: Progress) -> None:
         lags = await broker.lags(settings.group, [*EVENT_NAMES, DEAD_LETTERS])
     ends = audit.ends()
     _check_log({tp: lag for tp, lag in lags.items() if tp[0] in EVENT_NAMES}, ends)
-    held, replayed = await _origins(settings, DEAD_LETTERS), await _origins(settings, REPLAYED)
+    held, replayed = await kafka.origins(settings.kafka, DEAD_LETTERS), await kafka.origins(settings.kafka, REPLAYED)
     complete = all(lag.start == 0 for tp, lag in lags.items() if tp[0] == DEAD_LETTERS)
     audit.begin_log(replayed, held, held_is_complete=complete)
     task = bar.add_task("records read", total=sum(ends.values()))
@@ -119,11 +123,6 @@ def _check_log(lags: Mapping[TP, Lag], ends: Mapping[TP, int]) -> None:
             raise CantVerify(f"{name} {held}, but Redis has folded it up to {end}: another Kafka, or the topic was recreated")
         if lag.start > 0 and end > 0:
             raise CantVerify(f"{name} begins at offset {lag.start}: what the profiles hold of before can't be verified any more")
-
-
-async def _origins(settings: Settings, topic: str) -> set[str]:
-    """The keys of dead letters, and of the notes of those that were replayed, are the origins' text."""
-    return {(record.key or b"").decode() async for record in kafka.read_topic(settings.kafka, topic) if record.value}
 
 
 def _moment_ms(text: str) -> int:

@@ -66,7 +66,7 @@ def evolve(
     fresh, repeated, duplicates = _sift(state, arrivals)
     if not fresh and not duplicates and not state.effects and (due_ms(state) or NEVER) > clock_ms:
         return None
-    stage_before, external_before = state.stage, _external(state)
+    stage_before, external_before = state.stage, external_ids(state)
     work = Settling(customer_id, state, clock_ms, scorer, policy)
     if state.risk is not None and state.model != scorer.version:
         rescore(state, scorer)
@@ -76,22 +76,25 @@ def evolve(
         at_ms = max(state.moment_ms, min(group[-1].time_ms, clock_ms))
         _wake_until(work, at_ms)
         for event in group:
-            _fold(work, event)
+            fold(state, event, work.dirty)
+            if type(event.data) is OrderPlaced:
+                follow_rhythm(work)
         settle(work, at_ms, group)
     _wake_until(work, clock_ms)
     if work.stage is None or state.moment_ms // DAY_MS < clock_ms // DAY_MS:
         settle(work, max(state.moment_ms, clock_ms), ())
     state.moment_ms = max(state.moment_ms, clock_ms)
     if day_before < state.moment_ms // DAY_MS:
-        _expire(state)
+        expire(state)
     state.version += 1
     fields = show(work)
-    external = _external(state)
+    external = external_ids(state)
     added, removed = sorted(external - external_before), sorted(external_before - external)
     return Change(state, fields, stage_before, added, removed, len(fresh), repeated, duplicates, work.capped)
 
 
-def _external(state: State) -> frozenset[tuple[str, str]]:
+def external_ids(state: State) -> frozenset[tuple[str, str]]:
+    """(system, id) by which other systems know the customer."""
     basic = state.parts.basic
     if basic is None or not basic.external:
         return _NONE
@@ -112,7 +115,7 @@ def _sift(state: State, arrivals: Sequence[Arrival]) -> tuple[list[Event], int, 
         ring = rings.get(mark)
         if ring is None:
             rings[mark] = digest
-        elif _holds(ring, digest):
+        elif holds(ring, digest):
             continue
         else:
             rings[mark] = (ring + digest)[-_RING_BYTES:]
@@ -127,7 +130,8 @@ def _time_of(event: Event) -> int:
     return event.time_ms
 
 
-def _holds(ring: bytes, digest: bytes) -> bool:
+def holds(ring: bytes, digest: bytes) -> bool:
+    """Is the digest one of those in the ring?"""
     at = ring.find(digest)
     while at > 0 and at % HASH_BYTES:
         at = ring.find(digest, at + 1)
@@ -149,25 +153,23 @@ def _by_day(events: list[Event], today: int) -> Iterator[list[Event]]:
         yield group
 
 
-def _fold(work: Settling, event: Event) -> None:
-    state = work.state
+def fold(state: State, event: Event, dirty: set[int]) -> None:
+    """Fold one event into the features. Adds to ``dirty`` the numbers of those whose view may have changed."""
     state.events += 1
     state.audit = (state.audit + int.from_bytes(event.hash, "little")) & 0xFFFF_FFFF_FFFF_FFFF
     today = max(state.moment_ms, event.time_ms) // DAY_MS
     parts = state.parts
-    for index, name, new, fold in FOLDS[type(event.data)]:
+    for index, name, new, into in FOLDS[type(event.data)]:
         part = getattr(parts, name)
         if part is None:
             part = new()
             setattr(parts, name, part)
-        fold(part, event, today)
-        work.dirty.add(index)
-    if type(event.data) is OrderPlaced:
-        follow_rhythm(work)
+        into(part, event, today)
+        dirty.add(index)
 
 
-def _expire(state: State) -> None:
-    """Let go of what has left all windows."""
+def expire(state: State) -> None:
+    """Let go of what has left all windows at the state's moment."""
     for feature in FEATURES:
         part = getattr(state.parts, feature.name)
         if part is not None:

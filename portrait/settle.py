@@ -84,7 +84,7 @@ def settle(work: Settling, at_ms: int, events: Sequence[Event]) -> None:
     _score(work, today)
     if state.pending:
         _label(work, today)
-    state.wake_ms = _wake_ms(state, stage)
+    state.wake_ms = wake_ms(state, stage)
     policy = work.policy
     loud = policy.effects if events else at_ms > policy.silence_ms
     if loud and (events or stage.name != stage_before or state.risk != risk_before):
@@ -145,7 +145,8 @@ def _label(work: Settling, today: int) -> None:
         state.effects.append(Effect(LESSONS, lesson.id, _json(lesson)))
 
 
-def _wake_ms(state: State, stage: Stage) -> int:
+def wake_ms(state: State, stage: Stage) -> int:
+    """When a settled state must be settled again though nothing arrives."""
     wake = min(stage.next_day, state.rescore_day)
     if state.pending:
         wake = min(wake, _matures_day(state.pending[0]))

@@ -127,7 +127,7 @@ def _why_not(blob: bytes, error: Exception) -> Exception:
         found = None
     if isinstance(found, int) and found > FORMAT:
         return NewerFormat(f"a state has format {found}, this worker knows {FORMAT}: upgrade the workers before going on")
-    return BrokenState(f"a state can't be decoded ({error}): restore Redis, or rebuild from the log")
+    return BrokenState(f"a state can't be decoded ({error}): mend it with `portrait rebuild --broken`")
 
 
 def mark_of(topic_code: int, partition: int) -> int:

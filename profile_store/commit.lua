@@ -7,13 +7,14 @@
 --       6 the bytes of all writes in a row, cut by the lengths: for each write the nonce that it was made from, the state to store
 --       (behind its new nonce), and the fields' values. cmsgpack can't unpack msgpack's bin types, and an argument each costs more.
 --   ids to dues have an item a write; names and lengths are flat.
---   rare  {write, removed fields, external, external removed, stage before, stage}, for the writes that have any such change
+--   rare  {write, removed fields, external, external removed, stage before, stage, stages left}, for the writes that have any
 --   mark  {"topic/partition", next offset, clear, last record or ""}, the numbers as text: a Lua number is a double
 -- Gives nil if the chain is another one (nothing is written), else the indexes, from 0, of the writes that conflict.
 --
 -- What costs here is making strings: Redis's Lua hashes every byte of each.
 
 local FIXED_KEYS = 8
+local NONCE_BYTES = 8
 local UNPACK_MAX = 4000 -- of arguments in one call; even, because scores and members come in pairs
 local call = redis.call
 
@@ -52,7 +53,7 @@ local function external_field(pair)
 end
 
 local function write_rare(id, profile, change)
-  local _, removed, linked, unlinked, before, after = unpack(change)
+  local _, removed, linked, unlinked, before, after, left = unpack(change)
   call_many('HDEL', profile, removed)
   for _, pair in ipairs(unlinked) do
     local field = external_field(pair)
@@ -61,6 +62,7 @@ local function write_rare(id, profile, change)
   for _, pair in ipairs(linked) do
     call('HSET', external, external_field(pair), id)
   end
+  for _, stage in ipairs(left) do call('SREM', stage_key[stage], id) end
   if before == after then return end
   if before ~= '' then call('SREM', stage_key[before], id) end
   if after ~= '' then
@@ -106,8 +108,13 @@ end
 for i, id in ipairs(ids) do
   local state, profile = KEYS[FIXED_KEYS + i], KEYS[FIXED_KEYS + #ids + i]
   if call('GETRANGE', state, 0, 7) == take() then
-    call('SET', state, take())
-    write_fields(id, profile, counts[i])
+    local stored = take()
+    if #stored > NONCE_BYTES then
+      call('SET', state, stored)
+      write_fields(id, profile, counts[i])
+    else -- a nonce and no state: the profile is removed
+      call('DEL', state, profile)
+    end
     if rare_of[i] then write_rare(id, profile, rare_of[i]) end
     if dues[i] then push(due_set, dues[i], id) else due_gone[#due_gone + 1] = id end
     if risks[i] then push(risk_set, risks[i], id) else risk_gone[#risk_gone + 1] = id end

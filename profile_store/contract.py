@@ -6,7 +6,7 @@ a state's last write, the *chain* a worker's counter that each of its writes com
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 from zlib import crc32
 
@@ -53,7 +53,10 @@ ABSENT = Loaded(b"", b"")
 
 
 class Write(msgspec.Struct, gc=False, array_like=True):
-    """One profile's new contents. What is None stays as it is, except ``due_ms``: None means that nothing is due."""
+    """One profile's new contents. What is None stays as it is, except ``due_ms``: None means that nothing is due.
+
+    Without a ``state`` (b"") the profile is removed: state, view, and its places in the indexes that are named here.
+    """
 
     id: str
     nonce: bytes  # of the state that this one was made from; b"" if there was none
@@ -66,6 +69,7 @@ class Write(msgspec.Struct, gc=False, array_like=True):
     due_ms: int | None
     external: list[tuple[str, str]]  # (system, external id) to add to the index
     external_removed: list[tuple[str, str]]
+    stages_left: list[str] = []  # further stages in whose index the id may stand, though it should not: for mending
 
 
 class Last(NamedTuple):
@@ -131,6 +135,28 @@ class Store(Protocol):
 
     async def due(self, until_ms: int, limit: int) -> list[tuple[str, int]]:
         """(id, due_ms) of customers whose moment has come, earliest first; at most ``limit`` a shard."""
+
+
+class MendingStore(Store, Protocol):
+    """A store with what mending needs. It is the writer's of `portrait rebuild`, beside the workers'."""
+
+    def ids(self) -> AsyncIterator[Sequence[str]]:
+        """Everybody who has a state or a view, in pieces; some come twice. Who is there all the time comes for certain."""
+
+    async def versions(self, ids: Sequence[str]) -> list[int]:
+        """The versions of the views, in the order of ``ids``; 0 where there is no view."""
+
+    async def notes(self, name: str) -> list[bytes]:
+        """What `set_note` has left under ``name``, of each shard; b"" where there is nothing."""
+
+    async def set_note(self, name: str, value: bytes) -> None:
+        """Write it to every shard, behind all that was written before; b"" removes it."""
+
+    async def reset(self, before: Mapping[TP, Position], after: Mapping[TP, int]) -> bool:
+        """Set next offsets, backwards too, unless they are no longer as ``before`` says (False: nothing is changed).
+
+        Whatever has a position in ``before`` and none in ``after`` loses it. All chains are broken: who still writes begins anew.
+        """
 
 
 def shard_of(customer_id: str, shards: int) -> int:

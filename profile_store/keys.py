@@ -37,6 +37,7 @@ class ShardKeys:
         self.positions = name("pos")
         self.clear = name("clear")
         self.last = name("last")
+        self.mending = name("mending")  # notes of `portrait rebuild`
         self.changes = name("changes")  # a channel
         self.state = name("state") + ":"  # these four are prefixes
         self.profile = name("profile") + ":"

@@ -27,6 +27,7 @@ class MemoryShard:
         self.external: dict[tuple[str, str], str] = {}
         self.positions: dict[TP, Position] = {}
         self.chains: dict[str, int] = {}  # by worker
+        self.notes: dict[str, bytes] = {}  # of whoever mends
 
     def copy(self) -> MemoryShard:
         twin = MemoryShard()
@@ -38,11 +39,14 @@ class MemoryShard:
         """False if the write conflicts."""
         if self.states.get(write.id, ABSENT).nonce != write.nonce:
             return False
-        self.states[write.id] = Loaded(nonce, write.state)
         fields = {**self.profiles.get(write.id, {}), **write.fields}
-        self.profiles[write.id] = {name: value for name, value in fields.items() if name not in write.removed}
+        view = {name: value for name, value in fields.items() if name not in write.removed}
+        _set_or_drop(self.states, write.id, Loaded(nonce, write.state) if write.state else None)
+        _set_or_drop(self.profiles, write.id, view if write.state else None)
         _set_or_drop(self.due, write.id, write.due_ms)
         _set_or_drop(self.risk, write.id, write.risk)
+        if self.stages.get(write.id) in write.stages_left:
+            del self.stages[write.id]
         if write.stage != write.stage_before:
             _set_or_drop(self.stages, write.id, write.stage or None)
         for pair in write.external_removed:

@@ -168,7 +168,7 @@ class _Shard:
     async def commit(self, writes: list[Write], marks: list[_Mark], nonce: bytes) -> list[int]:
         """Indexes of the writes that conflict."""
         ids = [write.id for write in writes]
-        stages = list({stage for w in writes if w.stage != w.stage_before for stage in (w.stage, w.stage_before) if stage})
+        stages = list({stage for w in writes if _is_rare(w) for stage in (w.stage, w.stage_before, *w.stages_left) if stage})
         columns, contents = _columns(writes, nonce)
         keys = self.keys
         names = [self._chain_key, keys.positions, keys.clear, keys.last, keys.due, keys.risk, keys.external, keys.stages]
@@ -233,14 +233,19 @@ def _columns(writes: list[Write], nonce: bytes) -> tuple[list[list[Any]], bytes]
         [w.risk for w in writes],
         [w.due_ms for w in writes],
         [
-            (i, w.removed, w.external, w.external_removed, w.stage_before, w.stage)
+            (i, w.removed, w.external, w.external_removed, w.stage_before, w.stage, w.stages_left)
             for i, w in enumerate(writes, 1)
-            if w.stage != w.stage_before or w.removed or w.external or w.external_removed
+            if _is_rare(w)
         ],
         names,
         list(map(len, values)),
     ]
     return columns, b"".join(values)
+
+
+def _is_rare(w: Write) -> bool:
+    """Does the write change more than what nearly every one does?"""
+    return w.stage != w.stage_before or bool(w.removed or w.external or w.external_removed or w.stages_left)
 
 
 def _raise_worst(outcomes: Sequence[object]) -> None:

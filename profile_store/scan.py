@@ -11,7 +11,7 @@ from profile_store.keys import ShardKeys
 from profile_store.reader import _FAILURES, AsyncProfileReader, _explain
 
 _NONCE_BYTES = 8
-_PAGE = 1000  # keys that the server looks at in one go: below a millisecond of its time
+PAGE = 1000  # keys that the server looks at in one go: below a millisecond of its time
 _STATES = 200  # fetched in one go: some 400 KB
 
 
@@ -26,7 +26,7 @@ class StateReader(AsyncProfileReader):
         for keys in await self._run(self._queries.keys()):
             names: list[bytes] = []
             try:
-                async for name in self._client.scan_iter(match=f"{_literally(keys.state)}*", count=_PAGE):
+                async for name in self._client.scan_iter(match=f"{literally(keys.state)}*", count=PAGE):
                     names.append(name)
                     if len(names) == _STATES:
                         for found in await self._fetch(keys, names):
@@ -49,6 +49,6 @@ class StateReader(AsyncProfileReader):
         ]
 
 
-def _literally(text: str) -> str:
+def literally(text: str) -> str:
     """For Redis's patterns."""
     return re.sub(r"([*?\[\]\\^])", r"\\\1", text)

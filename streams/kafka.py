@@ -266,6 +266,35 @@ async def _read(
         left = {tp for tp in left if positions[tp] < ends[tuple(tp)]}
 
 
+async def origins(bootstrap: str, topic: str) -> set[str]:
+    """The origins that a topic of dead letters, or of replayed ones, names: its records' keys. Raises KafkaProblem."""
+    return {(record.key or b"").decode() async for record in read_topic(bootstrap, topic) if record.value}
+
+
+class LogReader:
+    """Reads pieces of the log, as often as wanted. Made by `log_reader`."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, bootstrap: str) -> None:
+        self._consumer, self._bootstrap = consumer, bootstrap
+
+    async def bounds(self, partitions: Sequence[TP]) -> tuple[Mapping[TP, int], Mapping[TP, int]]:
+        """First and next offset of each. Raises KafkaProblem."""
+        with _told(self._bootstrap):
+            return await _bounds(self._consumer, partitions)
+
+    async def between(self, starts: Mapping[TP, int], ends: Mapping[TP, int]) -> AsyncIterator[Record]:
+        """As `read_between`. What has expired meanwhile raises KafkaProblem."""
+        async for record in _read(self._consumer, self._bootstrap, starts, ends):
+            yield record
+
+
+@contextlib.asynccontextmanager
+async def log_reader(bootstrap: str) -> AsyncIterator[LogReader]:
+    """Raises KafkaProblem if no broker answers."""
+    async with _consumer(bootstrap, auto_offset_reset="none") as consumer:  # or it would go on elsewhere where nothing is left
+        yield LogReader(consumer, bootstrap)
+
+
 async def follow_topic(bootstrap: str, topic: str) -> AsyncIterator[Record]:
     """Every record from the topic's beginning, and then each as it comes, without end. Raises KafkaProblem."""
     async with admin(bootstrap) as broker:
@@ -286,9 +315,9 @@ async def follow_topic(bootstrap: str, topic: str) -> AsyncIterator[Record]:
 
 
 @contextlib.asynccontextmanager
-async def _consumer(bootstrap: str | Sequence[str]) -> AsyncIterator[AIOKafkaConsumer]:
+async def _consumer(bootstrap: str | Sequence[str], **options: object) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, enable_auto_commit=False, max_partition_fetch_bytes=LARGE_RECORD_BYTES
+        bootstrap_servers=bootstrap, enable_auto_commit=False, max_partition_fetch_bytes=LARGE_RECORD_BYTES, **options
     )
     try:
         with _told(str(bootstrap)):

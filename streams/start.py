@@ -54,13 +54,13 @@ def start_of(tp: TP, position: Position | None, committed: int | None, beginning
         raise LogLost(
             f"{name} ends at offset {end}, but Redis has folded it up to {position.next_offset}: "
             "the topic was made anew or truncated, or this is another Kafka. "
-            f"Bring its records back; or rebuild the profiles from what the log has: `portrait rebuild`. {_SEE}"
+            f"Bring its records back; or go on without them: `portrait rebuild --accept-log`. {_SEE}"
         )
     if committed is not None and committed > end:
         raise LogLost(
             f"{name} ends at offset {end}, but its group has confirmed {committed} to Kafka: the broker has lost what it had "
-            "acknowledged, or the topic was made anew. Bring its records back; or do without them: "
-            f"delete the group's offsets of {tp[0]}, and rebuild the profiles, `portrait rebuild`. {_SEE}"
+            "acknowledged, or the topic was made anew. "
+            f"Bring its records back; or go on without them: `portrait rebuild --accept-log`. {_SEE}"
         )
     if position is None:
         if beginning == 0:
@@ -69,7 +69,7 @@ def start_of(tp: TP, position: Position | None, committed: int | None, beginning
             raise LogLost(
                 f"Redis holds no position for {name}, and the log begins at offset {beginning}: "
                 "the profiles can't be rebuilt in full. "
-                f"Restore a backup of Redis; or delete the consumer group to begin with what the log still has. {_SEE}"
+                f"Restore a backup of Redis; or begin with what the log still has: `portrait rebuild --accept-log`. {_SEE}"
             )
         doubt = "the log has lost its beginning, and nothing is known of what it held: profiles begin with what is left"
         return Start(beginning, beginning, doubt=doubt)
@@ -78,7 +78,7 @@ def start_of(tp: TP, position: Position | None, committed: int | None, beginning
         raise LogLost(
             f"{name} begins at offset {beginning}, but Redis has folded it only up to {next_offset}: "
             "records expired unread. Raise the topic's retention; restore a newer backup of Redis, "
-            f"or accept the loss and rebuild the profiles from what the log has: `portrait rebuild`. {_SEE}"
+            f"or accept the loss: `portrait rebuild --accept-log`. {_SEE}"
         )
     if last and beginning <= last.offset < next_offset:
         return Start(last.offset, next_offset, last)
@@ -99,7 +99,7 @@ def unread(tp: TP, start: Start, records: Sequence[Record]) -> Sequence[Record]:
         raise LogLost(
             f"{tp[0]}/{tp[1]} holds another record at offset {start.last.offset} than the one that Redis has folded: "
             "the topic was made anew, and has grown past the position. "
-            f"Rebuild the profiles from what the log has: `portrait rebuild`. {_SEE}"
+            f"Go on with this one: `portrait rebuild --accept-log`. {_SEE}"
         )
     return [record for record in records if record.offset >= start.position]
 

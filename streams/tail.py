@@ -15,8 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from portrait.models import churn
-from portrait.models.churn import Scorer
-from portrait.models.learner import digest
+from portrait.models.churn import Scorer, digest
 from schemas.outputs import Replayed, Snapshot
 from schemas.registry import MODELS, REPLAYED
 from streams.failures import UNREADABLE

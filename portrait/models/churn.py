@@ -10,6 +10,7 @@ function folded into one weight a feature. A customer's reasons are the features
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from hashlib import blake2b
 from math import exp, log, log1p
 from operator import mul
 from typing import Any
@@ -223,3 +224,8 @@ def reasons(scorer: Scorer, x: Sequence[float], parts: Any, rhythm: Rhythm, toda
             en, zh = _WORDS["silence-once" if theme == "silence" and rhythm.count == 1 else theme][0 if up else 1]
             found.append(Reason(f"risk.{theme}.{'up' if up else 'down'}", en.format(**numbers), zh.format(**numbers)))
     return found
+
+
+def digest(scorer: dict[str, Any], learner: dict[str, Any]) -> str:
+    """By which a snapshot is known to be whole: blake2b, 16 bytes, over the canonical JSON of both."""
+    return blake2b(msgspec.json.encode([scorer, learner], order="sorted"), digest_size=16).hexdigest()

@@ -7,14 +7,12 @@ their weight of 1 means "as the prior says".
 from __future__ import annotations
 
 from collections import deque
-from hashlib import blake2b
 from math import log
-from typing import Any
 
 import msgspec
 from river import drift, linear_model, optim, preprocessing, utils
 
-from portrait.models.churn import FEATURES, MODEL, PRIOR, Scorer, fresh
+from portrait.models.churn import FEATURES, MODEL, PRIOR, Scorer, digest, fresh
 from schemas.outputs import Lesson, Snapshot
 
 RATE = 0.03
@@ -120,11 +118,6 @@ class Learner:
             metrics=self.metrics(),
             digest=digest(scorer, learner),
         )
-
-
-def digest(scorer: dict[str, Any], learner: dict[str, Any]) -> str:
-    """blake2b, 16 bytes, over the canonical JSON of both."""
-    return blake2b(msgspec.json.encode([scorer, learner], order="sorted"), digest_size=16).hexdigest()
 
 
 def restore(snapshot: Snapshot) -> Learner:

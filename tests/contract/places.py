@@ -79,12 +79,12 @@ class RedisPlace:
     def __init__(self, server: Any, shards: int) -> None:
         self.shards = shards
         self.keys = shard_keys("t:", shards)
-        self._url = server.url
+        self.url = server.url
         self.client = server.client()
         self.client.flushall()
 
     def store(self, worker_id: str) -> Store:
-        return RedisStore(self._url, worker_id=worker_id, rng=os.urandom, shards=self.shards, prefix="t:")
+        return RedisStore(self.url, worker_id=worker_id, rng=os.urandom, shards=self.shards, prefix="t:")
 
     def view(self, customer_id: str) -> dict[str, bytes]:
         (key,) = self.keys[shard_of(customer_id, self.shards)].profiles([customer_id])

@@ -7,8 +7,8 @@ import random
 import msgspec
 import pytest
 
-from portrait.models.churn import FEATURES, MODEL
-from portrait.models.learner import RECENT, Learner, digest, restore
+from portrait.models.churn import FEATURES, MODEL, digest
+from portrait.models.learner import RECENT, Learner, restore
 from schemas.outputs import Lesson, Snapshot
 from tests.corekit import HORIZON_DAYS
 

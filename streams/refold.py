@@ -1,0 +1,163 @@
+"""From the log to states: the events of some customers, folded anew, with bounded memory.
+
+Customers are taken in the order of a hash of their ids. Where more of them turn up than there is room for, the upper half is
+let go, and is left to a later pass over the log: so it does not matter how topics are partitioned, or whether they have grown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Container, Mapping, Sequence
+from typing import Protocol
+from zlib import crc32
+
+from portrait.evolve import Arrival
+from portrait.renew import refold
+from portrait.state import State, mark_of, source_of
+from profile_store.contract import Position
+from schemas.registry import BY_CODE, BY_NAME
+from streams.intake import take_in
+from streams.log import TP, Record
+from streams.start import last_of
+
+#: Of hashes: a place is in 0 .. PLACES - 1.
+PLACES = 2**32
+#: Records that are decoded and folded together.
+PIECE_RECORDS = 2000
+
+#: By mark, as states name a topic's partition: a next offset.
+Cut = Mapping[int, int]
+NOTHING: Cut = {}
+
+
+class LogReader(Protocol):
+    """Reads pieces of the log of events: `streams.kafka.LogReader`, or a virtual one."""
+
+    async def bounds(self, partitions: Sequence[TP]) -> tuple[Mapping[TP, int], Mapping[TP, int]]:
+        """First and next offset of each partition."""
+
+    def between(self, starts: Mapping[TP, int], ends: Mapping[TP, int]) -> AsyncIterator[Record]:
+        """The records from the first to the second offsets, in their order within each partition."""
+
+
+def place_of(customer_id: str) -> int:
+    return crc32(customer_id.encode())
+
+
+def mark_of_tp(tp: TP) -> int:
+    return mark_of(BY_NAME[tp[0]].code, tp[1])
+
+
+def tp_of_mark(mark: int) -> TP | None:
+    """None where no topic has this number."""
+    code, partition = source_of(mark)
+    return (BY_CODE[code].name, partition) if code in BY_CODE else None
+
+
+async def recognised(log: LogReader, tp: TP, at: Position, beginning: int, end: int) -> bool:
+    """Is the last record before the position the one that was folded, as far as can be told (ADR 11)?"""
+    if at.last is None or not beginning <= at.last.offset < end:
+        return True
+    found = [record async for record in log.between({tp: at.last.offset}, {tp: at.last.offset + 1})]
+    return all(last_of(record) == at.last for record in found)
+
+
+class Refold:
+    """The states of the customers with a place from ``low`` up to, not including, ``high``, which goes down as they turn up."""
+
+    def __init__(
+        self,
+        log: LogReader,
+        beginnings: Mapping[TP, int],
+        *,
+        low: int = 0,
+        ids: frozenset[str] | None = None,
+        skipped: Container[str] = (),
+        room: int,
+    ) -> None:
+        """``ids``: None stands for everybody. ``skipped``: origins of records that don't count. ``room``: states, at most."""
+        self.low, self.high = low, PLACES
+        self.states: dict[str, State] = {}
+        self.events = 0
+        self._log, self._skipped, self._room = log, skipped, room
+        self._keys = None if ids is None else frozenset(customer_id.encode() for customer_id in ids)
+        self._read = dict(beginnings)  # the next offset of each partition
+        self._floor: dict[int, int] = {}  # what lies below it is folded for everybody
+        self._later: dict[str, list[Arrival]] = {}  # what was read beyond
+
+    def holds(self, customer_id: str) -> bool:
+        """Is it this pass that the customer belongs to? Only once the log has been read."""
+        return self.low <= place_of(customer_id) < self.high
+
+    async def read(self, until: Mapping[TP, int], floor: Mapping[TP, int]) -> AsyncIterator[int]:
+        """Read to ``until``, and fold what lies below ``floor``; neither goes back. Yields now and then how much was read."""
+        self._floor = {mark_of_tp(tp): offset for tp, offset in floor.items()}
+        waiting, self._later = self._later, {}
+        for customer_id, arrivals in waiting.items():
+            self._take(customer_id, arrivals)
+        starts = {tp: self._read.get(tp, 0) for tp, offset in until.items() if offset > self._read.get(tp, 0)}
+        piece: list[Record] = []
+        read = 0
+        if starts:
+            async for record in self._log.between(starts, {tp: until[tp] for tp in starts}):
+                read += 1
+                if self._wants(record.key):
+                    piece.append(record)
+                if read == PIECE_RECORDS:
+                    self._fold(piece)
+                    yield read
+                    piece, read = [], 0
+        self._fold(piece)
+        self._read.update({tp: until[tp] for tp in starts})
+        yield read
+
+    def settle_on(self, ids: Collection[str]) -> None:
+        """From now on these customers alone are read, and none of them is let go: who turns up only now is not of this pass."""
+        self._keys = frozenset(customer_id.encode() for customer_id in ids)
+        self._room = max(self._room, len(ids))
+        self.states = {name: state for name, state in self.states.items() if name in ids}
+        self._later = {name: arrivals for name, arrivals in self._later.items() if name in ids}
+
+    def fold_own(self, customer_id: str, cut: Cut) -> State | None:
+        """Fold what this customer's own ``cut`` has beyond the floor; the state now, if there is one."""
+        if arrivals := self._later.pop(customer_id, None):
+            self._take(customer_id, arrivals, cut)
+        return self.states.get(customer_id)
+
+    def forget(self, customer_id: str) -> None:
+        self.states.pop(customer_id, None)
+        self._later.pop(customer_id, None)
+
+    def _wants(self, key: bytes | None) -> bool:
+        if not key or (self._keys is not None and key not in self._keys):
+            return False
+        return self.low <= crc32(key) < self.high
+
+    def _fold(self, records: Sequence[Record]) -> None:
+        by_partition: dict[TP, list[Record]] = {}
+        for record in records:
+            by_partition.setdefault((record.topic, record.partition), []).append(record)
+        for customer_id, arrivals in take_in(by_partition, self._skipped).arrivals.items():
+            self._take(customer_id, arrivals)
+        while len(self.states) > self._room and self.high > self.low + 1:  # of one and the same place all are held
+            self._make_room()
+
+    def _take(self, customer_id: str, arrivals: list[Arrival], cut: Cut = NOTHING) -> None:
+        """Fold what lies below the floor, or below the customer's own ``cut``; keep the rest for later."""
+        now: list[Arrival] = []
+        later: list[Arrival] = []
+        for arrival in arrivals:
+            below = max(self._floor.get(arrival.mark, 0), cut.get(arrival.mark, 0))
+            (now if arrival.offset < below else later).append(arrival)
+        if now:
+            state = self.states.get(customer_id)
+            if state is None:
+                state = self.states[customer_id] = State()
+            self.events += refold(state, now)
+        if later:
+            self._later.setdefault(customer_id, []).extend(later)
+
+    def _make_room(self) -> None:
+        places = sorted(map(place_of, self.states))
+        self.high = max(places[len(places) // 2], self.low + 1)
+        self.states = {name: state for name, state in self.states.items() if self.holds(name)}
+        self._later = {name: arrivals for name, arrivals in self._later.items() if self.holds(name)}
