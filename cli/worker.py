@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
-
-import typer
 
 from cli import output
 
@@ -38,4 +37,11 @@ def command() -> None:
 
     settings = output.settings()
     configure(settings.log_level)
-    raise typer.Exit(uvloop.run(run(settings)))
+
+    async def work() -> None:
+        code = await run(settings)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # all is closed; a library's task that does not end must not hold up whoever would start another worker
+
+    uvloop.run(work())

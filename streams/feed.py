@@ -33,6 +33,7 @@ class Feed:
     last: Batch = field(
         default_factory=_nothing
     )  # given to the agent; as long as it waits in the agent's queue it may still grow
+    last_bytes: int = 0  # of its values
 
 
 async def handle(feed: Feed, batches: AsyncIterable[Batch]) -> None:

@@ -317,7 +317,11 @@ async def follow_topic(bootstrap: str, topic: str) -> AsyncIterator[Record]:
 @contextlib.asynccontextmanager
 async def _consumer(bootstrap: str | Sequence[str], **options: object) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, enable_auto_commit=False, max_partition_fetch_bytes=LARGE_RECORD_BYTES, **options
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        max_partition_fetch_bytes=LARGE_RECORD_BYTES,
+        isolation_level="read_committed",
+        **options,
     )
     try:
         with _told(str(bootstrap)):

@@ -92,6 +92,7 @@ class Loop:
         self._starts: dict[TP, Start] = {}  # of partitions that have not been read up to their position
         self._loud_from: dict[TP, int] = {}  # below this offset, effects were published before
         self._silence_ms = 0  # what silence brought until then has had its effects; 0: unknown
+        self._told: set[bytes | None] = set()  # keys of the dead letters of this batch that the broker has acknowledged
         self._ticked_ms = 0  # wall time of the last round of ticks
         self._turn = asyncio.Lock()
         self._waits = self._sweeps_begun = 0
@@ -142,6 +143,7 @@ class Loop:
 
     async def on_batch(self, batch: Batch) -> None:
         """Do all seven steps for the batch, or leave it to a new epoch. Never raises."""
+        self._told.clear()
         if self._starts:
             batch = self._recognised(batch)
         *first, last = self._by_loudness(batch.records)
@@ -200,11 +202,16 @@ class Loop:
         self._metrics.batch(records, intake)
 
     async def _publish_dead(self, dead: Sequence[Outgoing]) -> None:
-        """Step 4. What the broker never takes is published again without its value: the origin still tells where it lies."""
+        """Step 4, once a batch however often the store sends it back.
+
+        What the broker never takes is published again without its value: the origin still tells where it lies.
+        """
+        new = [message for message in dead if message.key not in self._told]
         try:
-            await self._log.publish(dead)
+            await self._log.publish(new)
         except Unpublishable as error:
             await self._log.publish([without_value(message) for message, _ in error.rejected])
+        self._told.update(message.key for message in new)
 
     # -- ticks ----------------------------------------------------------------------------------------------------------------
 

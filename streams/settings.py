@@ -58,7 +58,10 @@ def load(environ: Mapping[str, str]) -> Settings:
         name = f"PORTRAIT_{path[1].upper()}" if path else "PORTRAIT_*"
         raise SettingsError(f"{name}: {error}; see `portrait worker --help`") from error
     if settings.shards < 1 or settings.batch_records_max < 1 or settings.cache_profiles < settings.batch_records_max:
-        raise SettingsError("PORTRAIT_SHARDS, PORTRAIT_BATCH_RECORDS_MAX: at least 1; PORTRAIT_CACHE_PROFILES: at least a batch")
+        raise SettingsError(
+            "PORTRAIT_SHARDS, PORTRAIT_BATCH_RECORDS_MAX: at least 1; PORTRAIT_CACHE_PROFILES: at least a batch "
+            f"({settings.batch_records_max})"
+        )
     if not 1 <= settings.horizon_days <= 730 or settings.sweep_interval_ms < 50 or settings.actions_per_minute_max < 0:
         raise SettingsError(
             "PORTRAIT_HORIZON_DAYS: 1 to 730; PORTRAIT_SWEEP_INTERVAL_MS: at least 50; "

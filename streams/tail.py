@@ -45,6 +45,7 @@ class Tail:
             consumer = AIOKafkaConsumer(
                 bootstrap_servers=self._bootstrap,
                 enable_auto_commit=False,
+                isolation_level="read_committed",
                 auto_offset_reset="earliest",
                 max_partition_fetch_bytes=FETCH_BYTES_MAX,
             )

@@ -41,6 +41,7 @@ SCHEME = "portrait"
 FETCH_WAIT_MS = 100
 PACE_S = 0.002  # between polls while the handler works: their records only join the batch that waits
 POLL_S = 0.25  # how late a rewind or a revocation is noticed while nothing arrives
+WAITING_BYTES_MAX = 32 << 20  # of values that wait for their turn; a poll may bring some megabytes more
 RETRY_S = 1.0
 WATCH_S = 1.0
 COMMIT_TIMEOUT_S = 5.0
@@ -108,6 +109,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        consumer._isolation_level = "read_committed"  # what its producer took back has not happened
         # The same partition of all topics to the same worker: a customer's events of all kinds meet there, so that workers
         # seldom write the same profile. (Without tables Faust takes round-robin; `range` also lets others join the group.)
         consumer._partition_assignment_strategy = [RangePartitionAssignor]
@@ -335,7 +337,9 @@ class Consumer(driver.Consumer):
 
     def _room(self, feed: Feed) -> int:
         """Records that may still join the batch that waits. Memory is bounded by it: one batch worked on, one that waits."""
-        return feed.records_max - (sum(map(len, feed.last.records.values())) if self._waits(feed) else 0)
+        if not self._waits(feed):
+            return feed.records_max
+        return feed.records_max - sum(map(len, feed.last.records.values())) if feed.last_bytes < WAITING_BYTES_MAX else 0
 
     async def _wait_changed(self, feed: Feed, timeout_s: float) -> None:
         feed.log.changed.clear()
@@ -367,14 +371,16 @@ class Consumer(driver.Consumer):
 
     async def _give(self, feed: Feed, batch: Batch) -> None:
         """To the agent: with the batch that waits for it, or as the next one."""
+        size = sum(len(record.value or b"") for records in batch.records.values() for record in records)
         if self._waits(feed) and feed.last.epoch == batch.epoch:
+            feed.last_bytes += size
             waiting = cast(dict[TP, list[Record]], feed.last.records)
             for tp, records in batch.records.items():
                 waiting.setdefault(tp, []).extend(records)
             cast(dict[TP, int], feed.last.ends).update(batch.ends)
             cast(dict[TP, int], feed.last.reached).update(batch.reached)
         else:
-            feed.last = batch
+            feed.last, feed.last_bytes = batch, size
             await self.callback(self._message(batch))
 
     def _message(self, batch: Batch) -> Any:

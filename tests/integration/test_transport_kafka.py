@@ -207,6 +207,27 @@ def test_the_markers_of_transactions_are_read_to_their_end(scene: Scene) -> None
     assert scene.committed()[0] == 6
 
 
+def test_what_a_producer_took_back_is_not_read(scene: Scene) -> None:
+    if "in memory" in scene.broker.name:
+        pytest.skip("it has no transactions")
+
+    async def publish() -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=scene.broker.bootstrap, transactional_id=scene.topic)
+        await producer.start()
+        try:
+            for taken_back in (True, False):
+                await producer.begin_transaction()
+                await producer.send_and_wait(scene.topic, b"value", partition=0)
+                await (producer.abort_transaction() if taken_back else producer.commit_transaction())
+        finally:
+            await producer.stop()
+
+    scene.worker()
+    asyncio.run(publish())
+    scene.until(lambda: scene.confirmed().get(0) == 4)
+    assert sorted(scene.seen()) == [(0, 2)]
+
+
 def test_sigterm_finishes_the_batch_under_way_and_commits_it(scene: Scene) -> None:
     worker = scene.worker(batch_s=1.0)
     scene.publish(1000)

@@ -27,6 +27,7 @@ class Rec(NamedTuple):
     topic: str
     partition: int
     offset: int
+    value: bytes = b"v"
 
 
 class FakeThread:
