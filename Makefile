@@ -30,7 +30,7 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-run: $(STAMP)  ## broker, store, worker and a stream of events, on loopback (FOR=20: end after 20 s)
+run: $(STAMP)  ## broker, store, worker and a stream of events, on loopback (FOR=20: end 20 s after the first profiles)
 	@$(BIN)/portrait up $(if $(FOR),--for $(FOR))
 
 test: $(STAMP)  ## lint, types, layers, all tests (real Kafka and Redis where found, embedded ones otherwise)
