@@ -8,8 +8,8 @@ For every batch
   5. commit states, views, indexes and positions in one script a shard; conflicts are loaded and evolved again
   6. publish the effects, which the states kept, and wait for the broker
   7. confirm the offsets to Kafka, and take the effects out of the states with the next commit
-A tick of a silent customer takes steps 2, 3, 5, 6 and 7. Steps 2, 3, 5 and 6 go piece by piece and overlap (ADR 7); the positions are
-committed with the last piece.
+A tick of a silent customer takes steps 2, 3, 5, 6 and 7. Steps 2, 3, 5 and 6 go piece by piece and overlap (ADR 7); the positions
+are committed with the last piece.
 
 Nothing raises out of the loop. The store away: wait, and try the same batch again. The store has lost writes, or a reply was
 lost: forget everything, take a new chain, read the positions, seek. Anything else: end the process at once, before anything is
