@@ -34,6 +34,7 @@ if __name__ == "__main__":
         Loop.on_batch = odd  # type: ignore[method-assign]
         for module in (streams.worker, streams.watchdog):
             module.LOOK_S = module.BEAT_S = 0.1  # type: ignore[attr-defined]
+        streams.watchdog.STALLED_LOOKS = 10
     streams.worker.CHECK_S = 0.2
     settings = load(os.environ)
     configure(settings.log_level)

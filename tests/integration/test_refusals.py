@@ -8,9 +8,9 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from aiokafka import TopicPartition
@@ -35,15 +35,27 @@ own_broker, broker, service = kit.own_broker, kit.broker, kit.service
 CUSTOMERS = [f"C{n}" for n in range(40)]
 
 
-def publish(service: Service, day: str) -> None:
-    """An order of every customer."""
-    service.portrait("publish", "-", "--event-time", stdin="\n".join(order(customer, day) for customer in CUSTOMERS))
+async def publish_orders(bootstrap: str, customers: Sequence[str], day: date) -> None:
+    """One of each customer. A new producer each time: it knows the partitions that there are."""
+    day_ms = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
+    async with kafka.publisher(bootstrap) as publisher:
+        for customer in customers:
+            row = json.loads(order(customer, f"{day:%Y-%m-%d}"))
+            event = {"specversion": "1.0", "id": row["data"]["order_id"], "source": "/load", "type": row["type"]}
+            value = json.dumps(event | {"time": row["time"], "data": row["data"]}).encode()
+            await publisher.send("orders", customer.encode(), value, timestamp_ms=day_ms + DAY_MS)
+
+
+def publish(service: Service, *days: date) -> None:
+    """An order of every customer on each day."""
+    for day in days:
+        asyncio.run(publish_orders(service.kafka, CUSTOMERS, day))
 
 
 def folded(service: Service) -> None:
     """Something is folded, and the worker has ended in good order."""
     worker = service.start_worker()
-    publish(service, "2025-01-01")
+    publish(service, date(2025, 1, 1))
     service.until_read()
     worker.terminate()
     assert worker.wait(DEADLINE_S) == 0
@@ -103,8 +115,7 @@ def test_a_topic_made_anew_that_has_grown_past_the_position_is_refused(real: Ser
     folded(real)
     before = stored(real)
     make_anew(real, "orders")
-    for day in ("2025-02-01", "2025-02-02", "2025-02-03"):
-        publish(real, day)
+    publish(real, *(date(2025, 2, day) for day in (1, 2, 3)))
     said = refused(real)
     assert "holds another record at offset" in said and "orders/" in said and "portrait rebuild" in said
     assert stored(real) == before
@@ -112,7 +123,7 @@ def test_a_topic_made_anew_that_has_grown_past_the_position_is_refused(real: Ser
 
 def test_a_topic_made_anew_that_is_shorter_and_one_that_was_cut_are_refused(real: Service) -> None:
     folded(real)
-    publish(real, "2025-02-01")
+    publish(real, date(2025, 2, 1))
     before = stored(real)
     with admin(real) as (runner, client):
         cut = {n: RecordsToDelete(before_offset=int(before[f"orders/{n}".encode()]) + 1) for n in range(SETTINGS.partitions)}
@@ -133,7 +144,7 @@ def odd_worker(service: Service, odd: str) -> subprocess.Popen[bytes]:
 
 def test_a_store_that_begins_to_evict_ends_the_worker(service: Service) -> None:
     worker = odd_worker(service, "")
-    publish(service, "2025-01-01")
+    publish(service, date(2025, 1, 1))
     service.until_read()
     with service.store() as client:
         client.config_set("maxmemory-policy", "allkeys-lru")
@@ -144,10 +155,10 @@ def test_a_store_that_begins_to_evict_ends_the_worker(service: Service) -> None:
 
 @pytest.mark.parametrize(
     ("odd", "said"),
-    [("awaits", "there are events to read, and none was folded for 2 s"), ("blocks", "the event loop has not turned for 6 s")],
+    [("awaits", "there are events to read, and none was folded for 1 s"), ("blocks", "the event loop has not turned for 6 s")],
 )
 def test_a_handler_that_hangs_ends_the_worker(service: Service, odd: str, said: str) -> None:
-    publish(service, "2025-01-01")
+    publish(service, date(2025, 1, 1))
     assert odd_worker(service, odd).wait(DEADLINE_S) == EXIT_STALLED
     log = (service.directory / "workers.log").read_text()
     assert said in log
@@ -168,20 +179,12 @@ class Load(threading.Thread):
 
     def run(self) -> None:
         for self.rounds in itertools.count(1):
-            asyncio.run(self._round())
+            asyncio.run(publish_orders(self._servers, CUSTOMERS, self.today()))
             if self._stop_asked.wait(0.1):
                 return
 
-    async def _round(self) -> None:
-        """A new producer each time: it knows the partitions that there are."""
-        now_ms = int(datetime(2015, 1, 1, tzinfo=UTC).timestamp() * 1000) + 4 * DAY_MS * self.rounds
-        day = f"{datetime.fromtimestamp(now_ms / 1000, UTC):%Y-%m-%d}"
-        async with kafka.publisher(self._servers) as publisher:
-            for customer in CUSTOMERS:
-                row = json.loads(order(customer, day))
-                event = {"specversion": "1.0", "id": row["data"]["order_id"], "source": "/load", "type": row["type"]}
-                value = json.dumps(event | {"time": row["time"], "data": row["data"]}).encode()
-                await publisher.send("orders", customer.encode(), value, timestamp_ms=now_ms + DAY_MS)
+    def today(self) -> date:
+        return date(2005, 1, 1) + timedelta(days=4 * self.rounds)
 
     def stop(self) -> None:
         self._stop_asked.set()
@@ -191,23 +194,22 @@ class Load(threading.Thread):
 def test_more_partitions_lose_and_double_nothing_and_ticks_go_on(real: Service) -> None:
     more = 2 * SETTINGS.partitions
     silent = next(f"S{n}" for n in itertools.count() if partition_of(f"S{n}", more) >= SETTINGS.partitions)
-    real.portrait("publish", "-", "--event-time", stdin="\n".join(order(silent, f"2014-1{n}-01") for n in (0, 1, 2)))
     for _ in range(2):
         real.start_worker()
     load = Load(real.kafka)
     load.start()
     try:
         real.until(lambda: real.reader.get("C0"))
-        assert real.reader.get(silent).stage != "churned"
         with admin(real) as (runner, client):
             runner.run(client.create_partitions({topic.name: NewPartitions(more) for topic in EVENT_TOPICS}))
         new = [f"{topic.name}/{n}".encode() for topic in EVENT_TOPICS for n in range(SETTINGS.partitions, more)]
         with real.store() as client:
             real.until(lambda: set(new) <= set(client.hkeys("pos:{0}")))
-        since = load.rounds
-        real.until(lambda: load.rounds > since + 10)
         assert f"{TICK_TOPIC}/{partition_of(silent, more)}".encode() in new
-        real.until(lambda: real.reader.get(silent).stage == "churned")
+        today = load.today()
+        for days in (60, 30, 0):
+            asyncio.run(publish_orders(real.kafka, [silent], today - timedelta(days)))
+        real.until(lambda: (profile := real.reader.get(silent)) and profile.stage == "churned")
     finally:
         load.stop()
     real.until_read()
