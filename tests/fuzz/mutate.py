@@ -177,7 +177,7 @@ def _twice(text: bytes, rng: Random) -> bytes:
     return text[:at] + f'"{name}":{json.dumps(rng.choice(VALUES))},'.encode() + text[at:]
 
 
-_OF_ONE = (_value, _value, _value, _value, _raw_value, _raw_value, _raw_rest, _key, _arrival, _headers, _to_binary_mode)
+_OF_ONE = (_value, _value, _value, _value, _raw_value, _raw_value, _raw_rest, _key, _arrival, _arrival, _headers, _to_binary_mode)
 
 
 def _parsed(one: Sent) -> Any:
