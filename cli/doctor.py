@@ -149,7 +149,7 @@ async def _check_kafka(settings: Settings, positions: Mapping[TP, Position] | No
         yield Finding("OK", "kafka", f"{brokers.size} broker(s) at {settings.kafka}, speaking like Kafka {brokers.speaks_like}")
         plans = plan(settings, create_time=settings.clock == "stream")
         states = await admin.topics([p.name for p in plans])
-        for finding in check_topics(plans, states):
+        for finding in check_topics(plans, states, brokers.stamps):
             yield finding
         lags = await admin.lags(settings.group, EVENT_NAMES)
         letters = await admin.lags(settings.group, [DEAD_LETTERS, REPLAYED])
@@ -159,11 +159,13 @@ async def _check_kafka(settings: Settings, positions: Mapping[TP, Position] | No
     yield await _check_model(settings)
 
 
-def check_topics(plans: Sequence[kafka.TopicPlan], states: Mapping[str, kafka.TopicState]) -> Iterator[Finding]:
+def check_topics(
+    plans: Sequence[kafka.TopicPlan], states: Mapping[str, kafka.TopicState], stamps: bool = True
+) -> Iterator[Finding]:
     """They exist, with the time and the retention that the guarantees need."""
     if missing := [p.name for p in plans if p.name not in states]:
         yield Finding("FAIL", "topics", f"missing: {', '.join(missing)}", "portrait topics create")
-    found = by_problem({p.name: differences(p, states[p.name]) for p in plans if p.name in states})
+    found = by_problem({p.name: differences(p, states[p.name], stamps=stamps) for p in plans if p.name in states})
     for problem, names in found.items():
         what, _, remedy = problem.partition(": ")
         yield Finding("WARN", "topics", f"{', '.join(names)}: {what}", remedy)

@@ -17,7 +17,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="The Kafka topics: create them, list them, why each is kept how long."
 )
 
-#: Settings that matter to us: the rest is the broker's business.
+#: Settings that matter to us, the time of records first: the rest is the broker's business.
 WATCHED = ("message.timestamp.type", "cleanup.policy", "retention.ms", "retention.bytes")
 
 ENTITY = "--entity-name"
@@ -40,9 +40,9 @@ def create(create_time: CreateTime = False, json: Json = False) -> None:
     """
     settings = output.settings()
     plans = plan(settings, create_time=create_time)
-    created, states = output.run(_create(settings, plans))
+    created, states, stamps = output.run(_create(settings, plans))
     failed = {c.name: c.error for c in created if c.error}
-    problems = {p.name: found for p in plans if p.name in states and (found := differences(p, states[p.name]))}
+    problems = {p.name: found for p in plans if p.name in states and (found := differences(p, states[p.name], stamps=stamps))}
     if json:
         new = [c.name for c in created if not c.existed and not c.error]
         output.write_json(
@@ -61,9 +61,10 @@ def list_topics(create_time: CreateTime = False, json: Json = False) -> None:
     """The topics as they are: partitions, time, retention and why. Exit code 1: one is missing, or differs from the plan."""
     settings = output.settings()
     plans = plan(settings, create_time=create_time)
-    states = output.run(_states(settings, plans))
+    states, stamps = output.run(_states(settings, plans))
     problems = {
-        p.name: differences(p, states[p.name]) if p.name in states else ["missing: portrait topics create"] for p in plans
+        p.name: differences(p, states[p.name], stamps=stamps) if p.name in states else ["missing: portrait topics create"]
+        for p in plans
     }
     if json:
         output.write_json([_row(p, states.get(p.name), problems[p.name]) for p in plans])
@@ -72,25 +73,31 @@ def list_topics(create_time: CreateTime = False, json: Json = False) -> None:
     raise typer.Exit(output.FAILED if any(problems.values()) else output.OK)
 
 
-async def _create(settings: Settings, plans: Sequence[TopicPlan]) -> tuple[list[kafka.Created], dict[str, kafka.TopicState]]:
+async def _create(
+    settings: Settings, plans: Sequence[TopicPlan]
+) -> tuple[list[kafka.Created], dict[str, kafka.TopicState], bool]:
     async with kafka.admin(settings.kafka) as admin:
         created = await admin.create_topics(plans)
-        return created, await admin.topics([c.name for c in created if c.existed])
+        existed = await admin.topics([c.name for c in created if c.existed])
+        return created, existed, (await admin.brokers()).stamps
 
 
-async def _states(settings: Settings, plans: Sequence[TopicPlan]) -> dict[str, kafka.TopicState]:
+async def _states(settings: Settings, plans: Sequence[TopicPlan]) -> tuple[dict[str, kafka.TopicState], bool]:
     async with kafka.admin(settings.kafka) as admin:
-        return await admin.topics([p.name for p in plans])
+        return await admin.topics([p.name for p in plans]), (await admin.brokers()).stamps
 
 
-def differences(wanted: TopicPlan, found: kafka.TopicState) -> list[str]:
-    """What would do harm, each with its remedy. More partitions, more replicas or a longer retention do none."""
+def differences(wanted: TopicPlan, found: kafka.TopicState, *, stamps: bool = True) -> list[str]:
+    """What would do harm, each with its remedy. More partitions, more replicas or a longer retention do none.
+
+    ``stamps``: as `Brokers.stamps`; a broker that can't is not blamed for it.
+    """
     problems = []
     if found.partitions < wanted.partitions:
         problems.append(f"{found.partitions} partitions, not {wanted.partitions}: fewer workers can share them")
     if found.replication < wanted.replication:
         problems.append(f"{found.replication} replicas, not {wanted.replication}: move it with kafka-reassign-partitions.sh")
-    for name in WATCHED:
+    for name in WATCHED if stamps else WATCHED[1:]:
         want, have = wanted.config.get(name), found.config.get(name)
         if want is None or have is None or want == have or (name.startswith("retention") and _lasts(have, want)):
             continue

@@ -32,6 +32,7 @@ _FETCH_API = 1
 #: Brokers do not tell their version. Their highest Fetch request does: first seen in this Kafka.
 _KAFKA_OF_FETCH = ((18, "4.1"), (17, "3.9"), (16, "3.7"), (15, "3.5"), (13, "3.1"), (0, "before 3.1"))
 _COORDINATOR_TRIES = 20
+_EMBEDDED_CLUSTER = "tansu_cluster"
 
 
 class KafkaProblem(Exception):
@@ -58,6 +59,11 @@ class Brokers(NamedTuple):
     cluster_id: str
     size: int
     speaks_like: str  # the Kafka release whose protocol it has
+
+    @property
+    def stamps(self) -> bool:
+        """Whether LogAppendTime has an effect. The embedded broker keeps the producers' times, whatever it is told."""
+        return self.cluster_id != _EMBEDDED_CLUSTER
 
 
 class Lag(NamedTuple):

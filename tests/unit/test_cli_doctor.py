@@ -8,7 +8,7 @@ import pytest
 from cli import doctor
 from profile_store.contract import Position
 from profile_store.diagnosis import ServerFacts
-from streams.kafka import Lag, TopicState
+from streams.kafka import Brokers, Lag, TopicState
 from streams.settings import Settings
 from streams.topics import plan
 
@@ -90,6 +90,14 @@ def test_missing_topics_fail_and_others_warn() -> None:
     states["orders"] = TopicState(4, 1, {"retention.ms": "1000"})
     del states["clicks"]
     assert troubles(doctor.check_topics(plans, states)) == [("FAIL", "topics"), ("WARN", "topics")]
+
+
+def test_a_broker_that_can_not_stamp_records_is_not_blamed_for_it() -> None:
+    plans = plan(Settings())
+    states = {p.name: TopicState(p.partitions, p.replication, p.config | {"message.timestamp.type": "CreateTime"}) for p in plans}
+    assert troubles(doctor.check_topics(plans, states)) == [("WARN", "topics")]
+    assert troubles(doctor.check_topics(plans, states, Brokers("tansu_cluster", 1, "3.9").stamps)) == []
+    assert Brokers("4L6g3nShT-eMCtK--X86sw", 1, "4.1").stamps
 
 
 def test_dead_letters_that_were_replayed_do_not_wait() -> None:
