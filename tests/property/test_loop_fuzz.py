@@ -73,7 +73,7 @@ def test_a_record_that_is_lost_is_noticed(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_record_that_counts_twice_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evolve, "_holds", lambda ring, digest: False)
+    monkeypatch.setattr(evolve, "holds", lambda ring, digest: False)
     twice = Case([*ORDER.sent, *ORDER.sent])
     with pytest.raises(Broken, match="once each"):
         judge_loop(twice)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -18,9 +19,9 @@ GZIP, NONE = 1, 0
 BASE_OFFSET = struct.Struct(">q")
 
 
-def batch(base: int, names: list[str], compression: int = NONE) -> bytes:
-    """Records at ``base`` and on, each with a header of this name."""
-    builder = _DefaultRecordBatchBuilderPy(2, compression, 0, -1, -1, 0, 10**6)
+def batch(base: int, names: list[str], compression: int = NONE, producer: int = -1) -> bytes:
+    """Records at ``base`` and on, each with a header of this name; of a transaction, if a producer is named."""
+    builder = _DefaultRecordBatchBuilderPy(2, compression, producer >= 0, producer, 0 if producer >= 0 else -1, 0, 10**6)
     for offset, name in enumerate(names):
         builder.append(offset, 7_000 + offset, b"k", b"v%d" % (base + offset), [(name, b"h"), ("none", None)])
     built = bytearray(builder.build())
@@ -28,9 +29,11 @@ def batch(base: int, names: list[str], compression: int = NONE) -> bytes:
     return bytes(built)
 
 
-def read(raw: bytes, start: int = 0) -> list[Any]:
+def read(raw: bytes, start: int = 0, aborted: Sequence[tuple[int, int]] = ()) -> list[Any]:
     records = fetcher.MemoryRecords(raw)
-    return list(fetcher.PartitionRecords(TopicPartition("t", 0), records, [], start, None, None, True, fetcher.READ_UNCOMMITTED))
+    return list(
+        fetcher.PartitionRecords(TopicPartition("t", 0), records, aborted, start, None, None, True, fetcher.READ_COMMITTED)
+    )
 
 
 def test_aiokafka_stumbles_over_it_or_this_could_go() -> None:
@@ -56,6 +59,11 @@ def test_every_record_is_read_once_and_only_the_name_is_replaced(compression: in
 def test_what_is_cut_off_at_the_end_is_left_for_the_next_fetch() -> None:
     raw = batch(0, [NotUtf8()]) + batch(1, ["a"])[:-1]
     assert [record.offset for record in read(raw)] == [0]
+
+
+def test_what_an_aborted_transaction_wrote_stays_unread() -> None:
+    raw = batch(0, ["a"], producer=7) + batch(1, [NotUtf8()]) + batch(2, [NotUtf8()], producer=7) + batch(3, ["b"], producer=8)
+    assert [record.offset for record in read(raw, aborted=[(7, 0)])] == [1, 3]
 
 
 def test_another_error_is_still_one() -> None:
