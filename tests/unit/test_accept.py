@@ -13,7 +13,7 @@ from schemas.registry import ACTIONS
 from streams.accept import Acceptance, CantAccept, Trouble, diagnose
 from streams.rebuild import CantRebuild
 from tests.scene import DAY_MS, Scene, SceneWorker, WorkerEnded
-from tests.unit.test_rebuild import EVERYBODY, Interrupted, lived, rebuild
+from tests.unit.test_streams_rebuild import EVERYBODY, Interrupted, lived, rebuild
 
 
 def events(scene: Scene) -> dict[str, int]:
