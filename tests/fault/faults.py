@@ -17,6 +17,8 @@ from tests.servers_kafka import Broker
 SESSION_TIMEOUT_S = 4
 #: Points that a worker comes by only when there is a rebalance.
 REBALANCING = ("revoked", "assigned", "chain")
+#: For so long a worker may come by: a rebalance waits for the new worker.
+POINT_S, REBALANCE_S = 12.0, 30.0
 #: Of 500 ms a round trip, each way takes half.
 LATENCY_S = 0.5
 LONG_AWAY_S = 300.0
@@ -45,8 +47,9 @@ async def kill(at: Place) -> Done:
 
 async def point(at: Place) -> Done:
     wanted = at.rng.choice(POINTS)
-    dying = asyncio.ensure_future(at.fleet.kill_at(wanted, at.rng))
-    if wanted in REBALANCING:
+    seldom = wanted in REBALANCING
+    dying = asyncio.ensure_future(at.fleet.kill_at(wanted, at.rng, REBALANCE_S if seldom else POINT_S))
+    if seldom:
         await asyncio.sleep(0.5)
         await rebalance(at)
     number, died_at = await dying

@@ -17,7 +17,6 @@ from tests.fault.worker import POINT_EXIT
 
 ROOT = Path(__file__).parents[2]
 TERM_S = 40.0
-POINT_S = 12.0
 #: Every worker with work to do comes by.
 COMMON_POINT = "written"
 #: When nobody has had work for so long (Redis is away, say), a worker that has none will do.
@@ -142,13 +141,15 @@ class Fleet:
         worker.signal(signal.SIGKILL)
         await worker.ended(10)
 
-    async def kill_at(self, point: str, rng: Random) -> tuple[int, str]:
-        """Let it die at a named point. If it does not come by, at a common one; if not even there, anywhere. Which, and where."""
+    async def kill_at(self, point: str, rng: Random, patience_s: float) -> tuple[int, str]:
+        """Let it die at a named point. If it does not come by in time, at a common one; if not even there, anywhere.
+
+        Which worker, and where: "" for anywhere."""
         worker = await self.pick(rng)
         worker.expected = True
         for armed in (point, COMMON_POINT):
             worker.arm(armed)
-            if await worker.ended(POINT_S):
+            if await worker.ended(patience_s):
                 break
         else:
             await self._kill(worker)

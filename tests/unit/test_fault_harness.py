@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import islice
@@ -16,7 +17,9 @@ from tests.fault.faults import FAULTS, numbers, schedule
 from tests.fault.journal import Journal
 from tests.fault.load import At, Load, parcels
 from tests.fault.proxy import Proxy
+from tests.fault.servers import Store
 from tests.servers_kafka import HOST
+from tests.servers_redis import find_server
 
 TIMEOUT_S = 20.0
 
@@ -170,3 +173,31 @@ def test_a_load_goes_on_where_it_was() -> None:
     kept = msgspec.json.decode(msgspec.json.encode(at), type=At)
     assert at.generation > 0, "more than one generation, or this shows little"
     assert list(islice(parcels(load, kept), 4000)) == whole[5000:]
+
+
+@pytest.mark.parametrize("kind", ["redis", "valkey"])
+def test_a_torn_transaction_comes_back_at_no_later_start(kind: str, tmp_path: Path) -> None:
+    if find_server(kind) is None:
+        pytest.skip(f"no {kind} server here")
+    script = "redis.call('SREM', 'a', 'X') redis.call('SADD', 'b', 'X') redis.call('SET', 'position', '9')"
+
+    async def check() -> None:
+        lost: list[tuple[float, float]] = []
+        store = Store(kind, tmp_path, Random(1), lambda since_s, until_s: lost.append((since_s, until_s)))
+        with store.server.client() as client:
+            client.sadd("a", "X")
+            client.eval(script, 0)
+        for _ in range(2):
+            await store.kill()
+            if not lost:
+                aof = store._last(store._length().manifest)  # type: ignore[union-attr]
+                os.truncate(aof, aof.read_bytes().rindex(b"position") + 3)
+                lost.append((0.0, 0.0))
+            await store.start()
+            with store.server.client() as client:
+                assert (client.smembers("a"), client.smembers("b")) == ({b"X"}, set())
+                client.eval("redis.call('SET', 'c', '1') redis.call('SET', 'd', '1')", 0)
+        store.end()
+        await store.proxy.shut()
+
+    asyncio.run(check())
