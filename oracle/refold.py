@@ -86,8 +86,9 @@ class Life:
         if self.risk is not None and self.model_version != step.model.version:
             self._rescore(step.model, self._scored_day)
         events = self._new(step.causes)
-        if events and not self.ledger.events:
-            first_ms = events[0].time_ms
+        timeless = not self.moment_ms
+        if timeless:
+            first_ms = min([event.time_ms for event in events[:1]] + [self.ledger.first_ms] * bool(self.ledger.events))
             self.moment_ms = min(first_ms, step.clock_ms) if step.clock_ms > 0 else first_ms
         settled = False
         for group in _by_day(events, day_of(self.moment_ms)):
@@ -101,6 +102,9 @@ class Life:
         if not settled or day_of(self.moment_ms) < day_of(step.clock_ms):
             self._settle(max(self.moment_ms, step.clock_ms), (), step)
         self.moment_ms = max(self.moment_ms, step.clock_ms)
+        if timeless and step.clock_ms <= 0:
+            self.moment_ms = 0
+            self._cooldowns.clear()
 
     def _new(self, causes: Sequence[Place]) -> list[Event]:
         """Those that count and are not in here yet, in the order of their times."""

@@ -55,14 +55,15 @@ def evolve(
 ) -> Change | None:
     """Fold ``arrivals`` (in the order of the log within each partition) and settle at ``clock_ms``.
 
-    ``clock_ms``: every partition has been read to this moment. The given state is consumed: it is changed in place.
-    Without arrivals this is a tick. None: nothing is new or due, and there is nothing to write.
+    ``clock_ms``: every partition has been read to this moment; 0: that is not known yet. Until it is, a new state has no moment
+    of its own (0), and is settled as of its first event, when nothing was silent. The given state is consumed: it is changed
+    in place. Without arrivals this is a tick. None: nothing is new or due, and there is nothing to write.
     """
     if state is None:
         if not arrivals:
             return None
         state = State()
-    new, day_before = not state.events, state.moment_ms // DAY_MS
+    timeless, day_before = not state.moment_ms, state.moment_ms // DAY_MS
     fresh, repeated, duplicates = _sift(state, arrivals)
     if not fresh and not duplicates and not state.effects and (due_ms(state) or NEVER) > clock_ms:
         return None
@@ -70,8 +71,9 @@ def evolve(
     work = Settling(customer_id, state, clock_ms, scorer, policy)
     if state.risk is not None and state.model != scorer.version:
         rescore(state, scorer)
-    if new and fresh:  # before its first event nothing is known, so nothing was silent
-        state.moment_ms = min(fresh[0].time_ms, max(clock_ms, 0) or fresh[0].time_ms)
+    if timeless:  # before its first event nothing is known, so nothing was silent
+        first_ms = min(fresh[0].time_ms if fresh else NEVER, state.parts.activity.first_ms if state.events else NEVER)
+        state.moment_ms = min(first_ms, clock_ms) if clock_ms > 0 else first_ms
     for group in _by_day(fresh, state.moment_ms // DAY_MS):
         at_ms = max(state.moment_ms, min(group[-1].time_ms, clock_ms))
         _wake_until(work, at_ms)
@@ -88,6 +90,8 @@ def evolve(
         expire(state)
     state.version += 1
     fields = show(work)
+    if timeless and clock_ms <= 0:  # its first event may lie far ahead of what other partitions still hold unread
+        state.moment_ms, state.cooldowns = 0, {}
     external = external_ids(state)
     added, removed = sorted(external - external_before), sorted(external_before - external)
     return Change(state, fields, stage_before, added, removed, len(fresh), repeated, duplicates, work.capped)
@@ -184,9 +188,12 @@ def _wake_until(work: Settling, until_ms: int) -> None:
 
 
 def due_ms(state: State) -> int | None:
-    """When the state must be looked at though nothing arrives: a stage, score or label is due, a window ends, an effect waits."""
+    """When the state must be looked at though nothing arrives: a stage, score or label is due, a window ends.
+
+    0, at once whatever the clock says: effects wait to be published.
+    """
     if state.effects:
-        return state.moment_ms
+        return 0
     due = min(state.wake_ms, next_shown_day(state) * DAY_MS)
     return due if due < NEVER else None
 

@@ -65,7 +65,10 @@ class Log(Protocol):
         """All partitions of all event topics, whoever owns them."""
 
     def moments(self) -> Mapping[TP, int]:
-        """What `confirm` was told with the offsets, of all partitions, whoever owned them, as Kafka knew it at the last seek."""
+        """What `confirm` was told with the offsets, of all partitions, whoever owned them, as Kafka knew it at the last seek.
+
+        0 where nothing has been confirmed; left out where the broker does not keep it.
+        """
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         """Returns when the broker has acknowledged them all; waits while it is away."""

@@ -27,7 +27,16 @@ import structlog
 
 from portrait.models.churn import Scorer
 from portrait.state import BrokenState, NewerFormat
-from profile_store.contract import ChainBroken, Position, Store, StoreError, StoreRefused, StoreUnavailable, StoreUncertain
+from profile_store.contract import (
+    ChainBroken,
+    Position,
+    Store,
+    StoreError,
+    StoreRefused,
+    StoreUnavailable,
+    StoreUncertain,
+    least,
+)
 from schemas.registry import EVENT_TOPICS
 from streams.failures import where
 from streams.gate import Gate
@@ -46,6 +55,8 @@ RETRY_S_FIRST, RETRY_S_MAX = 0.05, 2.0
 #: Ticks leave a little room behind the gate for records that are under way.
 TICK_MARGIN_MS = 1000
 TICKS_AT_ONCE = 500
+#: When states are due whose effects wait to be published: before everything else.
+AT_ONCE = 0
 #: While so many records wait, folding them comes first, and silence is looked at only so often. A later tick makes up for all
 #: moments in between.
 BEHIND_RECORDS, TICKS_BEHIND_MS = 5000, 10_000
@@ -92,7 +103,7 @@ class Loop:
         self._next: dict[TP, int] = {}  # the next offset of each assigned partition
         self._starts: dict[TP, Start] = {}  # of partitions that have not been read up to their position
         self._loud_from: dict[TP, int] = {}  # below this offset, effects were published before
-        self._silence_ms = 0  # what silence brought until then has had its effects; 0: unknown
+        self._silence_ms: int | None = 0  # what silence brought until then has had its effects; None: the broker doesn't keep it
         self._told: set[bytes | None] = set()  # keys of the dead letters of this batch that the broker has acknowledged
         self._ticked_ms = 0  # wall time of the last round of ticks
         self._turn = asyncio.Lock()
@@ -131,14 +142,39 @@ class Loop:
             self._next = {tp: start.offset for tp, start in starts.items()}
             self._starts = {tp: start for tp, start in starts.items() if start.offset < start.position}
             self._loud_from = {tp: committed[tp] or 0 for tp in starts}
-            self._silence_ms = min((self._log.moments().get(tp, 0) for tp in self._tick_partitions()), default=0)
+            moments = [self._log.moments().get(tp) for tp in self._tick_partitions()]
+            self._silence_ms = None if None in moments else min((ms for ms in moments if ms is not None), default=0)
             self._gate.assigned(starts, positions)
             log.info("assigned", partitions=len(starts), quiet=sum(s.position < self._loud_from[tp] for tp, s in starts.items()))
             return dict(self._next)
 
     async def _begin(self) -> dict[TP, Position]:
-        await self._store.new_chain()
-        return await self._store.positions()
+        self._profiles.forget()
+        positions = await self._positions_around(self._store.new_chain)
+        await self._publish_kept()
+        return positions
+
+    async def _positions_around(self, write: Callable[[], Awaitable[None]]) -> dict[TP, Position]:
+        """What stood in the store before ``write``, which makes the chain grow, and stands there after it.
+
+        If it is lost later, so is the chain. What has only been read after the write may be lost, and the chain still be whole.
+        """
+        before = await self._store.positions()
+        await write()
+        return least([before, await self._store.positions()])
+
+    async def _publish_kept(self) -> None:
+        """What others had committed before they died, and not published, whoever's customer it concerns.
+
+        Before anything is confirmed: else the store could lose an event whose effects Kafka's offset says it has had.
+        """
+        limit = self._settings.batch_records_max
+        more = True
+        while more:
+            kept = await self._store.due(AT_ONCE, limit)
+            await self._profiles.apply(dict.fromkeys((name for name, _ in kept), ()), 0, {}, True, self._silence_ms or 0)
+            await self._profiles.clean({})
+            more = len(kept) >= limit
 
     # -- batches --------------------------------------------------------------------------------------------------------------
 
@@ -191,7 +227,7 @@ class Loop:
                 for tp, offset in offsets.items()
             }
             clock_ms = self._clock_ms(offsets, intake.reached_ms)
-            silence_ms = self._silence_ms or (0 if loud else clock_ms)
+            silence_ms = (0 if loud else clock_ms) if self._silence_ms is None else self._silence_ms
             if intake.dead:
                 await self._publish_dead(intake.dead)
             await self._profiles.apply(intake.arrivals, clock_ms, positions, loud, silence_ms)
@@ -240,19 +276,19 @@ class Loop:
             at_end = self._at_end(tp, offset)
             self._gate.reached(tp, 0, at_end)
             positions[tp] = Position(offset, self._gate.clear_ms(tp, at_end))
-        await self._profiles.clean(positions)
-        self._gate.learn(await self._store.positions())
+        self._gate.learn(await self._positions_around(partial(self._profiles.clean, positions)))
         self._metrics.gate(self._gate.lag_ms(self._clock_ms(self._next, NOTHING), self._wall_ms()))
 
     async def _ticks(self, more: list[bool]) -> None:
         """Settle up to TICKS_AT_ONCE customers. Appends whether there may be more."""
+        await self._profiles.clean({})  # states whose effects are published stand first among the due
         until_ms = self._clock_ms(self._next, NOTHING) - TICK_MARGIN_MS
         due = await self._store.due(until_ms, TICKS_AT_ONCE)
         full = len(due) >= TICKS_AT_ONCE
         mine = [customer_id for customer_id, _ in due if self._sweeps(customer_id)]
         # Where all that is due earliest is left to another worker, which is slow, ours would never come: help it.
         ours = mine or ([customer_id for customer_id, _ in due] if full else [])
-        written = await self._profiles.apply(dict.fromkeys(ours, ()), until_ms, {}, True, self._silence_ms) if ours else 0
+        written = await self._profiles.apply(dict.fromkeys(ours, ()), until_ms, {}, True, self._silence_ms or 0) if ours else 0
         self._metrics.ticks.inc(written)
         if not full:
             own = {tp: offset for tp, offset in self._own().items() if tp[0] == TICK_TOPIC}
@@ -319,7 +355,7 @@ class Loop:
         while True:
             try:
                 return await work()
-            except StoreRefused as error:
+            except (StoreRefused, NewerFormat, BrokenState) as error:
                 self._die(str(error))
             except StoreError as error:
                 wait_s = await self._wait(error, wait_s)

@@ -13,7 +13,7 @@ import structlog
 from portrait.evolve import Arrival, Change, due_ms, evolve, published
 from portrait.models.churn import Scorer
 from portrait.settle import Policy
-from portrait.state import decode, encode
+from portrait.state import State, decode, encode
 from profile_store.contract import Position, Store, Write
 from schemas.registry import ACTIONS
 from streams.cache import Cached, StateCache
@@ -52,7 +52,7 @@ class Profiles:
         self._store, self._publish, self._random_bytes = store, publish, random_bytes
         self._scorer, self._cap, self._metrics = scorer, cap, metrics
         self._cache = StateCache(capacity)
-        self._unclean: set[str] = set()  # states whose effects are published, but still stand in the store
+        self._unclean: dict[str, None] = {}  # states whose effects are published, but still stand in the store; in order
         self.commits = 0  # so far
 
     def forget(self) -> None:
@@ -83,17 +83,17 @@ class Profiles:
 
     async def _round(
         self, arrivals: Arrivals, clock_ms: int, positions: Mapping[TP, Position], policy: Policy
-    ) -> tuple[int, set[str]]:
+    ) -> tuple[int, dict[str, None]]:
         """Load, evolve, commit and publish all once, piece by piece: while one is evolved, the others are under way.
 
         Returns how many were committed, and who conflicted. ``positions`` go with the last piece, if none has.
         """
-        done, lost = 0, set[str]()
+        done, lost = 0, dict[str, None]()
         pieces = _pieces(arrivals)
 
         async def commit(writes: list[Write], evolved: int, positions: Mapping[TP, Position]) -> None:
             nonlocal done
-            conflicts = {writes[i].id for i in await self._commit(writes, positions)}
+            conflicts = dict.fromkeys(writes[i].id for i in await self._commit(writes, positions))
             lost.update(conflicts)
             ours = [write.id for write in writes[:evolved] if write.id not in conflicts]
             done += len(ours)
@@ -144,6 +144,8 @@ class Profiles:
                 repeated += change.repeated
                 duplicates += change.duplicates
                 capped += change.capped
+            elif arrivals[customer_id] and entry.state:  # all seen before: the position may pass them if the store still has them
+                writes.append(_same(customer_id, entry, entry.state))
         self._metrics.arrivals(folded, repeated, duplicates)
         self._cap.count(capped)
         return writes
@@ -156,7 +158,7 @@ class Profiles:
         self.commits += 1
         lost = set(conflicts)
         for i, write in enumerate(writes):
-            self._unclean.discard(write.id)
+            self._unclean.pop(write.id, None)
             if i in lost:
                 self._cache.drop(write.id)
             elif entry := self._cache.get(write.id):
@@ -186,7 +188,7 @@ class Profiles:
             entry = self._cache.get(customer_id)
             if entry and entry.state:
                 published(entry.state)
-                self._unclean.add(customer_id)
+                self._unclean[customer_id] = None
         self._metrics.effects(messages)
 
     def _cleanings(self, but: Container[str]) -> list[Write]:
@@ -195,11 +197,9 @@ class Profiles:
         for customer_id in list(self._unclean):
             entry = self._cache.get(customer_id)
             if entry is None or entry.state is None:  # trimmed: its effects are due, and will be published once more
-                self._unclean.discard(customer_id)
+                del self._unclean[customer_id]
             elif customer_id not in but:
-                state = entry.state
-                stage, due = state.stage, due_ms(state)
-                writes.append(Write(customer_id, entry.nonce, encode(state), {}, [], state.risk, stage, stage, due, [], []))
+                writes.append(_same(customer_id, entry, entry.state))
         return writes
 
 
@@ -213,6 +213,11 @@ async def _until_sent() -> None:
     """Let what has begun leave before the next piece is evolved, which does not let go of the event loop."""
     for _ in range(SEND_TURNS):
         await asyncio.sleep(0)
+
+
+def _same(customer_id: str, entry: Cached, state: State) -> Write:
+    """The state as it is in memory, for a view that stays as it is."""
+    return Write(customer_id, entry.nonce, encode(state), {}, [], state.risk, state.stage, state.stage, due_ms(state), [], [])
 
 
 def _write(customer_id: str, entry: Cached, change: Change) -> Write:

@@ -67,7 +67,7 @@ class Survey(NamedTuple):
     beginnings: dict[TP, int]
     ends: dict[TP, int]
     every: list[TP]
-    moments_ms: Mapping[TP, int] = {}  # beside the committed offsets of all of them, where there are some
+    moments_ms: Mapping[TP, int] = {}  # beside the committed offsets of all of them; none where the broker keeps none
 
 
 class BootStrategy(FaustBootStrategy):
@@ -186,7 +186,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             ends = {tp: sure[tuple(tp)] for tp in ends}
         # An offset past the end is not of this log: the topic was made anew.
         notes = {tuple(tp): stored[tp].metadata or "" for tp, at in offsets.items() if at <= ends[tp]}
-        moments = {tp: int(note) for tp, note in notes.items() if note.isdecimal()}  # other tools may have written anything
+        moments = {tuple(tp): 0 for tp in every if tp not in offsets}
+        moments |= {tp: int(note) for tp, note in notes.items() if note.isdecimal()}  # other tools may have written anything
         committed, ends = {tp: offsets.get(tp) for tp in tps}, {tp: ends[tp] for tp in tps}
         return Survey(committed, beginnings, ends, [tuple(tp) for tp in every], moments)
 

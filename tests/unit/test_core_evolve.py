@@ -213,7 +213,7 @@ def test_effects_stay_in_the_state_until_they_are_published_and_make_it_due_now(
     customer = complaining()
     (effect,) = customer.known.effects
     assert effect.topic == ACTIONS
-    assert due_ms(customer.known) == customer.known.moment_ms
+    assert due_ms(customer.known) == 0
     customer.sees(click(9.1))
     assert decode(encode(customer.known)).effects == [effect], "over another event and over the store"
     published(customer.known)
