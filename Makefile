@@ -8,14 +8,15 @@ KILLS  ?= 20
 SECONDS ?= 60
 SEED   ?= 1
 RESUME ?=
+SEEDS  ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test bench fault fuzz lock secrets clean
+.PHONY: help venv run test bench fault simulate fault-proof fuzz lock secrets clean
 
 help:  ## what there is to do
 	@echo "Portrait: live customer portraits from Kafka into Redis."
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  First time: make run. Then, in another terminal, paste the lines that it prints."
 	@echo "  All the verbs: $(BIN)/portrait --help"
@@ -44,6 +45,12 @@ bench: $(STAMP)  ## speed and size beside peers; the last line is JSON
 
 fault: $(STAMP)  ## kill workers, Redis and Kafka under load (KILLS=100 SEED=1 ARGS="--zombie 0", or RESUME=DIR); the last line is JSON
 	@$(BIN)/python -m tests.fault $(if $(RESUME),--resume $(RESUME),--kills $(KILLS) --seed $(SEED)) $(ARGS)
+
+simulate: $(STAMP)  ## seeds of the simulation: the loop under every fault (SEEDS=10000); the last line is JSON
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
+
+fault-proof: $(STAMP)  ## take out each mechanism in turn: does the simulation notice? the last line is JSON
+	@$(BIN)/python -m tests.simulation.proof $(ARGS)
 
 fuzz: $(STAMP)  ## odd records into decoder and loop, guided by coverage (SECONDS=60); the last line is JSON
 	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(ARGS)

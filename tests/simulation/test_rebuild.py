@@ -2,48 +2,41 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
-from schemas.registry import ACTIONS, LESSONS
-from tests.simulation.world import Faults, VirtualLog, Worker, World, check, run
+from streams.faust_log import FaustLog
+from tests.simulation.clockwork import run
+from tests.simulation.fleet import Fleet, catch_up, finish, rest
+from tests.simulation.judge import judge
+from tests.simulation.shape import NO_FAULTS, Shape
+from tests.simulation.simulate import scaled
+from tests.simulation.world import World
 
-CALM = Faults(crash=0, uncertain=0, unavailable=0, rebalance=0, zombie=0)
 SEEDS = range(8)
+CALM = Shape()
 
 
-def effects(world: World) -> int:
-    return sum(message.topic in (ACTIONS, LESSONS) for message in world.published)
+async def effects_again(seed: int) -> int:
+    """How many are published after a wipe of everything."""
+    world = World(seed, CALM, NO_FAULTS)
+    await Fleet(world).live()
+    await finish(world)
+    before = world.counts["effects"]
+    world.restore(None)
+    await rest(await catch_up(world))
+    assert before > 20 and not judge(world).notes
+    return world.counts["effects"] - before
 
 
-async def go_on(world: World, name: str, polls: int) -> None:
-    """One worker reads all there is, and sweeps and commits after every poll."""
-    worker = Worker(world, name)
-    worker.log.assign(list(world.log))
-    for _ in range(polls):
-        await worker.step()
-        await worker.loop.sweep()
-        worker.log.commit()
-
-
-def effects_again(seed: int) -> int:
-    """How many come after a wipe of everything."""
-    world = World(seed, CALM)
-    asyncio.run(run(world))
-    asyncio.run(go_on(world, "last", 10))
-    before = effects(world)
-    world.committed.update({tp: len(records) for tp, records in world.log.items() if records})
-    world.backend.wipe()
-    asyncio.run(go_on(world, "new", 150))
-    assert before > 20 and not check(world)
-    return effects(world) - before
+def all_seeds() -> list[int]:
+    with scaled(CALM):
+        return [run(effects_again(seed)) for seed in SEEDS]
 
 
 def test_a_rebuild_publishes_nothing_again() -> None:
-    assert [effects_again(seed) for seed in SEEDS] == [0] * len(SEEDS)
+    assert all_seeds() == [0] * len(SEEDS)
 
 
 def test_without_the_moments_it_would(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(VirtualLog, "moments", lambda self: {})
-    assert sum(map(effects_again, SEEDS)) > 100
+    monkeypatch.setattr(FaustLog, "moments", lambda self: {})
+    assert sum(all_seeds()) > 100

@@ -1,40 +1,28 @@
-"""A seeded world for the batch loop: a virtual log, a virtual store, a clock moved by hand, and workers that come to harm.
-
-The loop under test is the real one. Everything that happens is drawn from one `random.Random(seed)`, and asyncio without I/O is
-deterministic, so a seed replays its failure: ``python -m tests.simulation.world SEED``.
-"""
+"""The world around the workers: a log as Kafka keeps it, a store's server, a clock moved by hand, and bookkeeping."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import random
-import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, Protocol
 
-import structlog
-
-from portrait.evolve import Arrival, evolve, published
-from portrait.models import churn
-from portrait.state import State, decode, facts, mark_of
-from profile_store.contract import Position, StoreUnavailable, StoreUncertain, Write
-from profile_store.memory import MemoryBackend, MemoryStore
-from schemas.event import Event
-from schemas.event import decode as decode_event
-from schemas.registry import ACTIONS, BY_NAME, DEAD_LETTERS, EVENT_TOPICS, LESSONS
-from streams.log import NOTHING, TP, Batch, Outgoing
-from streams.loop import Loop
-from streams.metrics import Metrics
+from portrait.state import decode
+from profile_store.memory import MemoryBackend, MemoryShard
+from schemas.registry import ACTIONS, DEAD_LETTERS, EVENT_TOPICS, LESSONS
+from streams.log import TP, Outgoing
 from streams.settings import Settings
+from streams.start import partition_of
+from tests.simulation.events import Applications
+from tests.simulation.shape import DAY_MS, Faults, Shape
 
-DAY_MS = 86_400_000
 START_MS = 20_000 * DAY_MS
-TOPICS = ("clicks", "orders", "complaints")
-PARTITIONS = 2
-SETTINGS = Settings(cache_profiles=8, batch_records_max=8)  # a cache far too small, so that states come and go
+#: A backup is kept at about every fifth round; the newest few are what a lost tail leaves.
+BACKUP_SHARE, TAIL_BACKUPS = 0.2, 5
+#: How many requests in a row a store that is away, or full, turns down.
+OUTAGE_REQUESTS = 30
 
 
 class Crash(BaseException):
@@ -46,6 +34,8 @@ class Died(BaseException):
 
 
 class Rec(NamedTuple):
+    """A record. Its timestamp is the broker's (LogAppendTime): it never goes back within a partition."""
+
     topic: str
     partition: int
     offset: int
@@ -55,390 +45,143 @@ class Rec(NamedTuple):
     headers: Sequence[tuple[str, bytes]] = ()
 
 
-@dataclass
-class Faults:
-    """What may happen, as probabilities at each opportunity."""
+class Raised(NamedTuple):
+    """An action as it first came to the log, and how long each partition was at that moment."""
 
-    crash: float = 0.01
-    uncertain: float = 0.01
-    unavailable: float = 0.02
-    rebalance: float = 0.05
-    zombie: float = 0.3  # of a rebalance: the loser goes on for a while
-    lost_tail: float = 0.0
-    wipe: float = 0.0
+    value: bytes
+    ends: Mapping[TP, int]
 
 
-@dataclass
+class Process(Protocol):
+    """What the world must know of a worker."""
+
+    dead: bool
+    paused: bool
+
+
 class World:
-    seed: int
-    faults: Faults
-    records: int = 120
-    rng: random.Random = field(init=False)
-    log: dict[TP, list[Rec]] = field(init=False)
-    backend: MemoryBackend = field(init=False)
-    now_ms: int = START_MS
-    committed: dict[TP, int] = field(default_factory=dict)
-    moments: dict[TP, int] = field(default_factory=dict)  # beside the committed offsets
-    published: list[Outgoing] = field(default_factory=list)
-    owed: set[str] = field(default_factory=set)  # ids of effects that a committed state has held
-    backups: list[object] = field(default_factory=list)
-    quiet: bool = False  # no more faults
-    crashes: int = 0
-    deaths: list[str] = field(default_factory=list)
-    tail_lost: bool = False
+    def __init__(self, seed: int, shape: Shape, faults: Faults, *, told: bool = False) -> None:
+        """``told``: keep what happens, in words, in ``story``."""
+        self.seed, self.shape, self.faults = seed, shape, faults
+        self.rng = random.Random(seed)
+        self.now_ms = START_MS + self.rng.randrange(DAY_MS)
+        self.quiet = False  # no more faults
+        self.counts: Counter[str] = Counter()
+        self.deaths: list[str] = []
+        self.story: list[str] | None = [] if told else None
+        self.settings = Settings(cache_profiles=shape.cache, batch_records_max=shape.batch_max, clock=shape.clock)
+        # Kafka
+        self.log: dict[TP, list[Rec | None]] = {(t.name, p): [] for t in EVENT_TOPICS for p in range(shape.partitions)}
+        self.partitions = {topic.name: shape.partitions for topic in EVENT_TOPICS}
+        self.committed: dict[TP, int] = {}
+        self.moments: dict[TP, int] = {}  # beside the committed offsets
+        self.generation = 0  # of the consumer group: commits of an older one are refused
+        self.dead_letters: set[str] = set()  # their origins
+        self.lessons: set[str] = set()  # ids
+        self.actions: dict[str, Raised] = {}
+        # The store's server
+        self.backend = MemoryBackend(shape.shards)
+        self.backups: list[list[MemoryShard]] = []
+        self.owed: set[str] = set()  # ids of effects that a committed state has held and that the store has not lost
+        self.outage: dict[str, int] = {}  # "away", "full" -> requests that will still be turned down
+        self.applications = Applications(self)
 
-    def __post_init__(self) -> None:
-        self.rng = random.Random(self.seed)
-        self.backend = MemoryBackend(self.rng.choice((1, 1, 2)))
-        self.log = {(topic.name, p): [] for topic in EVENT_TOPICS for p in range(PARTITIONS)}
+    # -- chance ---------------------------------------------------------------------------------------------------------------
 
     def hit(self, probability: float) -> bool:
-        return not self.quiet and self.rng.random() < probability
+        return not self.quiet and probability > 0 and self.rng.random() < probability
 
-    async def point(self) -> None:
-        """Any moment between two steps: others may run, and the process may be killed."""
+    def count(self, what: str, n: int = 1) -> None:
+        self.counts[what] += n
+
+    def tell(self, text: str) -> None:
+        if self.story is not None:
+            self.story.append(f"day {(self.now_ms - START_MS) / DAY_MS:8.2f}  {text}")
+
+    async def point(self, process: Process) -> None:
+        """Any moment between two steps: others may run, and the process may be stopped or killed."""
         for _ in range(self.rng.randrange(3)):
             await asyncio.sleep(0)
-        if self.hit(self.faults.crash):
-            self.crashes += 1
+        while process.paused and not process.dead:
+            await asyncio.sleep(0)
+        if process.dead:
             raise Crash
+        if self.hit(self.faults.crash):
+            self.crash(process)
 
-    # -- the stream of events ---------------------------------------------------------------------------------------------------
+    def crash(self, process: Process) -> None:
+        process.dead = True
+        self.count("crashes")
+        raise Crash
 
-    def produce(self, n: int) -> None:
-        """Append events as time goes by: orders, clicks, complaints; duplicates, late ones, poison."""
-        for _ in range(n):
-            self.now_ms += self.rng.choice((1000, DAY_MS // 10, DAY_MS, 20 * DAY_MS))
-            customer = f"C{self.rng.randrange(12)}"
-            time_ms = self.now_ms - self.rng.choice((0, 0, 0, 3 * DAY_MS, 100 * DAY_MS))
-            topic, type_, data = self._event()
-            self._append(topic, customer, self._value(type_, data, time_ms))
-            if self.rng.random() < 0.1:
-                self._append(topic, customer, self.log[self._partition(topic, customer)][-1].value)
-            if self.rng.random() < 0.03:
-                self._append(topic, customer, self.rng.choice((b"", b"not json", b'{"type":"order.placed"}', None)))
+    # -- Kafka ----------------------------------------------------------------------------------------------------------------
 
-    def _event(self) -> tuple[str, str, dict[str, object]]:
-        kind, number = self.rng.random(), self.rng.randrange(10**6)
-        if kind < 0.4:
-            return "orders", "order.placed", {"order_id": f"O{number}", "currency": "CNY", "amount_minor": number % 50_000}
-        if kind < 0.85:
-            return "clicks", "item.viewed", {"sku": f"S{number % 20}", "category": f"k{number % 5}"}
-        return "complaints", "complaint.opened", {"complaint_id": f"K{number}", "severity": "high"}
+    def partition_of(self, topic: str, customer: str) -> TP:
+        return topic, partition_of(customer, self.partitions[topic])
 
-    def _value(self, type_: str, data: dict[str, object], time_ms: int) -> bytes:
-        time = datetime.fromtimestamp(time_ms / 1000, UTC).isoformat()
-        event = {"specversion": "1.0", "id": f"e{self.rng.randrange(10**12)}", "source": "/sim", "type": type_, "time": time}
-        return json.dumps(event | {"data": data}).encode()
+    def append(self, topic: str, customer: str, value: bytes | None) -> None:
+        tp = self.partition_of(topic, customer)
+        records = self.log[tp]
+        records.append(Rec(*tp, len(records), self.now_ms, customer.encode(), value))
+        if self.hit(self.faults.markers):
+            records.append(None)
 
-    def _partition(self, topic: str, customer: str) -> TP:
-        return topic, int(customer[1:]) % PARTITIONS
+    def grow(self) -> None:
+        """One more partition of a topic: many customers' keys go elsewhere from now on."""
+        topic = self.rng.choice(EVENT_TOPICS).name
+        self.log[topic, self.partitions[topic]] = []
+        self.partitions[topic] += 1
+        self.count("grown")
+        self.tell(f"{topic} has {self.partitions[topic]} partitions")
 
-    def _append(self, topic: str, customer: str, value: bytes | None) -> None:
-        tp = self._partition(topic, customer)
-        self.log[tp].append(Rec(*tp, len(self.log[tp]), self.now_ms, customer.encode(), value))
+    def ends(self) -> dict[TP, int]:
+        return {tp: len(records) for tp, records in self.log.items()}
 
-    # -- what should come of it -------------------------------------------------------------------------------------------------
-
-    def expected(self) -> dict[str, bytes]:
-        """Facts of every customer from one pass over the log, one event at a time."""
-        states: dict[str, State] = {}
-        scorer = churn.fresh(SETTINGS.horizon_days)
-        for (topic, partition), records in self.log.items():
-            for record in records:
-                event = decode_event(topic, record.key, record.value, (), record.timestamp)
-                if isinstance(event, Event):
-                    arrival = Arrival(mark_of(BY_NAME[topic].code, partition), record.offset, event)
-                    change = evolve(states.get(event.customer_id), event.customer_id, [arrival], self.now_ms, scorer)
-                    if change is not None:
-                        published(change.state)
-                        states[event.customer_id] = change.state
-        return {customer_id: facts(state, self.now_ms) for customer_id, state in states.items()}
-
-    def poison(self) -> set[str]:
-        """Origins of the records that can't be folded."""
-        return {
-            f"{r.topic}/{r.partition}/{r.offset}"
-            for records in self.log.values()
-            for r in records
-            if not isinstance(decode_event(r.topic, r.key, r.value, (), r.timestamp), Event)
-        }
-
-    async def stored(self) -> dict[str, State]:
-        """The states as they stand in the store."""
-        ids = [f"C{n}" for n in range(12)]
-        loaded = await MemoryStore(self.backend.shards, backend=self.backend).load(ids)
-        return {customer_id: decode(blob.state) for customer_id, blob in zip(ids, loaded, strict=True) if blob.state}
-
-
-class FaultyStore(MemoryStore):
-    """The in-memory store behind a connection that breaks."""
-
-    def __init__(self, world: World, worker_id: str) -> None:
-        super().__init__(world.backend.shards, worker_id=worker_id, backend=world.backend)
-        self._world = world
-
-    async def load(self, ids):
-        await self._trouble()
-        return await super().load(ids)
-
-    async def due(self, until_ms, limit):
-        await self._trouble()
-        return await super().due(until_ms, limit)
-
-    async def positions(self):
-        await self._trouble()
-        return await super().positions()
-
-    async def _trouble(self) -> None:
-        await self._world.point()
-        if self._world.hit(self._world.faults.unavailable):
-            raise StoreUnavailable("the virtual store is away")
-
-    async def commit(self, writes: Sequence[Write], positions: Mapping[TP, Position], nonce: bytes) -> list[int]:
-        await self._trouble()
-        if self._world.hit(self._world.faults.uncertain / 2):
-            self.lose_chain()
-            raise StoreUncertain("the request was lost")
-        conflicts = await super().commit(writes, positions, nonce)
-        lost = set(conflicts)
-        for i, write in enumerate(writes):
-            if i not in lost:
-                self._world.owed.update(effect.id for effect in decode(write.state).effects)
-        await self._world.point()
-        if self._world.hit(self._world.faults.uncertain / 2):
-            self.lose_chain()
-            raise StoreUncertain("the reply was lost")
-        return conflicts
-
-    def lose_chain(self) -> None:
-        """As RedisStore after a lost reply: no commit is possible before `new_chain`."""
-        self._chain = []
-
-
-class VirtualLog:
-    """The log as one worker sees it."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self.epoch = 0
-        self.assigned: dict[TP, int] = {}  # read position
-        self.confirmed: dict[TP, int] = {}
-        self.moments_reached: dict[TP, int] = {}
-        self.seek_due = True
-
-    def ends(self) -> Mapping[TP, int]:
-        return {tp: len(self._world.log[tp]) for tp in self.assigned}
-
-    def ends_as_of_ms(self) -> int:
-        return self._world.now_ms
-
-    def partitions(self) -> Sequence[TP]:
-        return list(self._world.log)
-
-    def moments(self) -> Mapping[TP, int]:
-        return self._world.moments
-
-    async def publish(self, messages: Sequence[Outgoing]) -> None:
-        await self._world.point()
-        for message in messages:
-            self._world.published.append(message)
-            if self._world.hit(self._world.faults.crash / 4):
-                raise Crash
-        await self._world.point()
-
-    def confirm(self, offsets: Mapping[TP, int], moments_ms: Mapping[TP, int] = NOTHING) -> None:
-        self.confirmed.update({tp: offset for tp, offset in offsets.items() if tp in self.assigned})
-        self.moments_reached.update({tp: ms for tp, ms in moments_ms.items() if tp in self.assigned})
-
-    async def rewind(self) -> None:
-        self.epoch += 1
-        self.seek_due = True
-        self.confirmed.clear()
-        self.moments_reached.clear()
-
-    def assign(self, tps: Sequence[TP]) -> None:
-        self.epoch += 1
-        self.assigned = dict.fromkeys(tps, 0)
-        self.confirmed.clear()
-        self.moments_reached.clear()
-        self.seek_due = True
-
-    def commit(self) -> None:
-        """The periodic commit to Kafka."""
-        for tp, offset in self.confirmed.items():
-            self._world.committed[tp] = max(offset, self._world.committed.get(tp, 0))
-        for tp, moment_ms in self.moments_reached.items():
-            self._world.moments[tp] = max(moment_ms, self._world.moments.get(tp, 0))
-
-
-class Worker:
-    """One process: the real loop, driven as the transport drives it."""
-
-    def __init__(self, world: World, name: str) -> None:
-        self.world, self.name = world, name
-        self.log = VirtualLog(world)
-        self.alive = True
-
-        def die(reason: str) -> NoReturn:
-            world.deaths.append(reason)
-            raise Died(reason)
-
-        self.loop = Loop(
-            SETTINGS,
-            FaultyStore(world, f"{name}-{world.rng.random()}"),
-            self.log,
-            wall_ms=lambda: world.now_ms,
-            random_bytes=world.rng.randbytes,
-            scorer=lambda: SCORER,
-            replayed=frozenset,
-            metrics=Metrics(),
-            die=die,
-            sleep=lambda seconds: asyncio.sleep(0),
-        )
-
-    async def step(self) -> None:
-        """Seek if it must, then one poll, one sweep, or one commit."""
-        log, world = self.log, self.world
-        if not log.assigned:
+    def take(self, message: Outgoing) -> None:
+        """A message has reached the broker."""
+        if message.topic == DEAD_LETTERS:
+            self.dead_letters.add(message.key.decode())
             return
-        if log.seek_due:
-            epoch = log.epoch
-            committed = {tp: world.committed.get(tp) for tp in log.assigned}
-            starts = await self.loop.start_offsets(committed, dict.fromkeys(log.assigned, 0), log.ends())
-            if epoch == log.epoch:
-                log.assigned.update(starts)
-                log.seek_due = False
-            return
-        await self._poll()
-        if world.rng.random() < 0.3 or world.quiet:
-            await self.loop.sweep()
-        if world.rng.random() < 0.3 or world.quiet:
-            log.commit()
+        id_ = json.loads(message.value)["id"]
+        self.count("effects")
+        if message.topic == LESSONS:
+            self.lessons.add(id_)
+        elif message.topic == ACTIONS and id_ not in self.actions:
+            self.actions[id_] = Raised(message.value, self.ends())
+            self.tell(f"action {id_[:8]}: {message.value[-900:]!r}")
 
-    async def _poll(self) -> None:
-        log, world = self.log, self.world
-        records: dict[TP, list[Rec]] = {}
-        for tp in world.rng.sample(sorted(log.assigned), world.rng.randint(1, len(log.assigned))):
-            at = log.assigned[tp]
-            if found := world.log[tp][at : at + world.rng.randint(1, 8)]:
-                records[tp] = found
-                log.assigned[tp] = at + len(found)
-        if records:
-            await self.loop.on_batch(Batch(log.epoch, records, log.ends()))
+    # -- the store's server ---------------------------------------------------------------------------------------------------
 
+    def committed_effects(self, blob: bytes) -> None:
+        """A state stands in the store: what it holds must be published some day."""
+        self.owed.update(effect.id for effect in decode(blob).effects)
 
-SCORER = churn.fresh(SETTINGS.horizon_days)
+    def back_up(self) -> None:
+        self.backups.append(self.backend.snapshot())
 
+    def restore(self, backup: list[MemoryShard] | None) -> None:
+        """The store comes back as it was; None: empty. What it then does not hold any more, nobody owes."""
+        if backup is None:
+            self.backend.wipe()
+        else:
+            self.backend.restore(backup)
+        held: set[str] = set()
+        for shard in self.backend.shards:
+            for loaded in shard.states.values():
+                held.update(effect.id for effect in decode(loaded.state).effects)
+        gone = self.owed - held - self.lessons - self.actions.keys()
+        self.owed -= gone
+        self.count("gone_with_a_tail", len(gone))
 
-async def run(world: World, workers: int = 2) -> None:
-    """Let the workers run into their faults while events come in; then let one of them finish the work in peace."""
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
-    fleet = [Worker(world, f"w{n}") for n in range(workers)]
-    _rebalance(world, fleet)
-    produced = 0
-    while produced < world.records or world.rng.random() < 0.9:
-        if produced < world.records:
-            n = world.rng.randint(1, 10)
-            world.produce(n)
-            produced += n
-        await asyncio.gather(*(_step(world, fleet, i) for i in range(len(fleet))))
-        _misfortune(world, fleet)
-    world.quiet = True
-    last = Worker(world, "last")
-    last.log.assign(list(world.log))
-    for _ in range(400):
-        before = last.log.epoch, dict(last.log.assigned), len(world.published)
-        await last.step()
-        if (
-            not last.log.seek_due
-            and all(at >= len(world.log[tp]) for tp, at in last.log.assigned.items())
-            and before
-            == (
-                last.log.epoch,
-                dict(last.log.assigned),
-                len(world.published),
-            )
-        ):
-            break
-    world.now_ms += 2000  # past the margin of the ticks
-    await last.loop.sweep()
-    await last.loop.sweep()
+    def turns_down(self, writes: bool) -> str:
+        """Why the store does not take this request; "" if it does."""
+        for why in ("away", "full") if writes else ("away",):
+            if not self.quiet and self.outage.get(why, 0) > 0:
+                self.outage[why] -= 1
+                return why
+        return ""
 
-
-async def _step(world: World, fleet: list[Worker], i: int) -> None:
-    try:
-        await fleet[i].step()
-    except (Crash, Died):
-        fleet[i] = Worker(world, f"w{i}")
-        _rebalance(world, fleet)
-
-
-def _rebalance(world: World, fleet: list[Worker]) -> None:
-    """Share the partitions out anew. Sometimes a worker does not hear of it: a zombie, until it is told or crashes."""
-    tps = list(world.log)
-    world.rng.shuffle(tps)
-    cut = world.rng.randint(0, len(tps)) if len(fleet) > 1 else len(tps)
-    parts = [tps[:cut], tps[cut:], *([] for _ in fleet[2:])]
-    for worker, part in zip(fleet, parts, strict=False):
-        if worker.log.assigned and world.hit(world.faults.zombie):
-            continue
-        worker.log.commit() if world.rng.random() < 0.5 else None
-        worker.log.assign(part)
-
-
-def _misfortune(world: World, fleet: list[Worker]) -> None:
-    if world.rng.random() < 0.2:
-        world.backups.append(world.backend.snapshot())
-    if world.hit(world.faults.rebalance):
-        _rebalance(world, fleet)
-    if world.backups and world.hit(world.faults.lost_tail):
-        world.backend.restore(world.rng.choice(world.backups[-5:]))
-        world.tail_lost = True
-    if world.hit(world.faults.wipe):
-        world.backend.wipe()
-        world.backups.clear()
-        world.tail_lost = True
-
-
-def check(world: World) -> list[str]:
-    """What is wrong in the end; empty: nothing."""
-    problems = [f"a worker ended itself: {reason}" for reason in world.deaths]
-    states = asyncio.run(world.stored())
-    found = {customer_id: facts(state, world.now_ms) for customer_id, state in states.items()}
-    for customer_id, facts_expected in world.expected().items():
-        if found.get(customer_id) != facts_expected:
-            problems.append(f"{customer_id}: facts differ\n  expected {facts_expected!r}\n  found    {found.get(customer_id)!r}")
-    dead = {m.key.decode() for m in world.published if m.topic == DEAD_LETTERS}
-    if dead != world.poison():
-        problems.append(f"dead letters: missing {world.poison() - dead}, extra {dead - world.poison()}")
-    sent = {_id(m) for m in world.published if m.topic in (ACTIONS, LESSONS)}
-    if not world.tail_lost and world.owed - sent:
-        problems.append(f"{len(world.owed - sent)} effects were committed but never published")
-    if kept := [customer_id for customer_id, state in states.items() if state.effects]:
-        problems.append(f"effects still kept by {kept}")
-    return problems
-
-
-def _id(message: Outgoing) -> str:
-    return json.loads(message.value)["id"]
-
-
-def simulate(seed: int, faults: Faults | None = None) -> tuple[World, list[str]]:
-    world = World(seed, faults or kind_of(seed))
-    asyncio.run(run(world))
-    return world, check(world)
-
-
-def kind_of(seed: int) -> Faults:
-    """Every third seed loses no data of the store, every third its tail, every third everything."""
-    kind = seed % 3
-    return Faults(lost_tail=0.05 if kind == 1 else 0.0, wipe=0.03 if kind == 2 else 0.0)
-
-
-if __name__ == "__main__":
-    for number in range(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else int(sys.argv[1]) + 1):
-        world, problems = simulate(number)
-        if problems or len(sys.argv) == 2:
-            print(f"seed {number}: {world.crashes} crashes, {len(world.published)} published, {len(problems)} problems")
-            print("\n".join(problems[:5]))
+    def store_fails(self, why: str) -> None:
+        self.outage[why] = self.rng.randint(1, OUTAGE_REQUESTS)
+        self.count(why)
+        self.tell(f"the store is {why} for {self.outage[why]} requests")

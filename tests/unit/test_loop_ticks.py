@@ -8,9 +8,10 @@ import pytest
 
 from streams import loop as loop_module
 from streams.loop import TICK_MARGIN_MS
-from tests.simulation.world import DAY_MS, Faults, Worker, World
+from tests.simulation.shape import DAY_MS, NO_FAULTS, Shape
+from tests.simulation.worker import Worker
+from tests.simulation.world import World
 
-NO_FAULTS = Faults(0, 0, 0, 0, 0)
 SILENCE_MS = 400 * DAY_MS
 
 
@@ -22,16 +23,17 @@ async def two_workers(world: World) -> tuple[Worker, Worker]:
     """Half of the partitions each, everything folded, a long silence since; who is due first is the second's."""
     workers = Worker(world, "w0"), Worker(world, "w1")
     for number, worker in enumerate(workers):
-        worker.log.assign([tp for tp in world.log if tp[1] == number])
-    for _ in range(12):
-        world.produce(10)
-        for worker in workers:
-            await worker.step()
+        worker.hear([tp for tp in world.log if tp[1] == number], 0)
+        await worker.seek()
+    world.applications.publish(120)
     world.quiet = True
     for _ in range(60):
         for worker in workers:
-            await worker.step()
+            await worker.poll()
+            await worker.loop.sweep()
     world.now_ms += SILENCE_MS
+    for worker in workers:
+        worker.look()
     first = (await due(world, workers[0]))[0]
     return workers if workers[1].loop._sweeps(first) else workers[::-1]
 
@@ -39,7 +41,7 @@ async def two_workers(world: World) -> tuple[Worker, Worker]:
 def test_a_worker_helps_another_that_does_not_tick(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         monkeypatch.setattr(loop_module, "TICKS_AT_ONCE", 1)
-        world = World(3, NO_FAULTS)
+        world = World(3, Shape(), NO_FAULTS)
         able, slow = await two_workers(world)
         assert any(able.loop._sweeps(name) for name in await due(world, able))
         for _ in range(50):
@@ -52,7 +54,7 @@ def test_a_worker_helps_another_that_does_not_tick(monkeypatch: pytest.MonkeyPat
 
 def test_where_all_is_seen_at_once_each_settles_its_own() -> None:
     async def scenario() -> None:
-        world = World(3, NO_FAULTS)
+        world = World(3, Shape(), NO_FAULTS)
         able, slow = await two_workers(world)
         await slow.loop._heartbeat()
         for _ in range(2):  # what was published leaves the states with the next commit
