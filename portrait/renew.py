@@ -8,6 +8,7 @@ have seen (ADR 12).
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from portrait.evolve import Arrival, _sift, expire, fold
@@ -72,16 +73,24 @@ def renew(
 
 
 def stages_until(days: Sequence[int], first_seen_day: int, today: int) -> list[tuple[str, int]]:
-    """The last stages until ``today``, with the day of entry, of a customer who bought on ``days`` (ascending, distinct)."""
+    """The last stages until ``today``, with the day of entry, of a customer who bought on ``days`` (ascending, distinct).
+
+    Backwards from one purchase that changed the stage to the one before: what lies between them is silence.
+    """
     found: list[tuple[str, int]] = []
-    for count in range(max(0, len(days) - STAGES_KEPT), len(days) + 1):
+    count, until = bisect_right(days, today), today
+    while len(found) < STAGES_KEPT:
         rhythm = walk(days[:count])
-        day = days[count - 1] if count else first_seen_day
-        until = min(days[count] if count < len(days) else today + 1, today + 1)
-        while day < until:
+        day = rhythm.since_day if count else first_seen_day
+        if not count and days and day >= until:
+            break  # bought at first sight
+        entered: list[tuple[str, int]] = []
+        while day <= until:  # what silence brings on the day of a purchase comes before it, at midnight
             stage = stage_at(rhythm, day, first_seen_day)
-            if found and found[-1][0] == stage.name:
-                found.pop()  # the same, since a purchase after a silence that was too short to name
-            found.append((stage.name, stage.since_day))
+            entered.append((stage.name, stage.since_day))
             day = stage.next_day
-    return found
+        found = entered + found
+        if not count:
+            break
+        count, until = bisect_left(days, rhythm.since_day), rhythm.since_day
+    return found[-STAGES_KEPT:]

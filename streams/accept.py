@@ -23,7 +23,7 @@ from streams.kafka import Lag
 from streams.log import TP, Record
 from streams.profiles import NONCE_BYTES, PIECE
 from streams.rebuild import ACCEPTED
-from streams.refold import LogReader, mark_of_tp, recognised
+from streams.refold import LogReader, mark_of_tp, strangers
 from streams.steady import Steady
 
 #: Records that are compared with the profiles at once, from the end of a partition backwards.
@@ -60,6 +60,8 @@ async def diagnose(
     if missing := sorted({topic for topic, _ in positions} - {topic for topic, _ in partitions}):
         raise CantAccept(f"there is no topic {', '.join(missing)}: is this another Kafka? If not: portrait topics create")
     troubles = [Trouble(tp, "gone", at.next_offset, None, None) for tp, at in positions.items() if tp not in partitions]
+    starts, ends = {tp: lag.start for tp, lag in partitions.items()}, {tp: lag.end for tp, lag in partitions.items()}
+    strange = await strangers(log, positions, starts, ends)
     for tp, lag in partitions.items():
         at = positions.get(tp)
         ahead = lag.committed is not None and lag.committed > lag.end
@@ -68,7 +70,7 @@ async def diagnose(
                 troubles.append(Trouble(tp, "wiped", None, lag, lag.start))
         elif at.next_offset < lag.start:
             troubles.append(Trouble(tp, "expired", at.next_offset, lag, lag.start))
-        elif at.next_offset > lag.end or not await recognised(log, tp, at, lag.start, lag.end):
+        elif at.next_offset > lag.end or tp in strange:
             start = await _seen_until(store, log, tp, lag)
             troubles.append(Trouble(tp, "another", at.next_offset, lag, start))
         elif ahead:

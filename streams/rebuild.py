@@ -21,7 +21,7 @@ from profile_store.contract import MendingStore, Position, Write
 from streams.log import TP
 from streams.mend import Live, Mended, Mender
 from streams.profiles import NONCE_BYTES, PIECE
-from streams.refold import PLACES, LogReader, Refold, place_of, recognised
+from streams.refold import PLACES, LogReader, Refold, place_of, strangers
 from streams.steady import Regressed, Steady
 
 #: Under this name the store keeps which partitions' losses were accepted (`streams.accept`).
@@ -230,9 +230,10 @@ class Rebuild:
     async def _check_log(self, positions: Mapping[TP, Position]) -> tuple[Mapping[TP, int], Mapping[TP, int]]:
         """Beginnings and ends of all partitions. Raises CantRebuild where the log does not hold what profiles were made of."""
         beginnings, ends = await self._log.bounds(self._partitions)
+        strange = await strangers(self._log, positions, beginnings, ends)
         for tp, at in positions.items():
             first, end = beginnings.get(tp, 0), ends.get(tp, -1)
-            if not first <= at.next_offset <= end or not await recognised(self._log, tp, at, first, end):
+            if not first <= at.next_offset <= end or tp in strange:
                 raise CantRebuild(
                     f"{tp[0]}/{tp[1]} is not the log that the profiles were made of: they hold it up to {at.next_offset}, "
                     f"and it {'does not exist' if end < 0 else f'has {first} to {end}'}. "

@@ -53,12 +53,16 @@ def tp_of_mark(mark: int) -> TP | None:
     return (BY_CODE[code].name, partition) if code in BY_CODE else None
 
 
-async def recognised(log: LogReader, tp: TP, at: Position, beginning: int, end: int) -> bool:
-    """Is the last record before the position the one that was folded, as far as can be told (ADR 11)?"""
-    if at.last is None or not beginning <= at.last.offset < end:
-        return True
-    found = [record async for record in log.between({tp: at.last.offset}, {tp: at.last.offset + 1})]
-    return all(last_of(record) == at.last for record in found)
+async def strangers(
+    log: LogReader, positions: Mapping[TP, Position], beginnings: Mapping[TP, int], ends: Mapping[TP, int]
+) -> set[TP]:
+    """Partitions in which another record than the one that was folded stands last before the position (ADR 11)."""
+    known = {tp: at.last for tp, at in positions.items() if at.last and beginnings.get(tp, 0) <= at.last.offset < ends.get(tp, 0)}
+    if not known:
+        return set()
+    starts = {tp: last.offset for tp, last in known.items()}
+    records = log.between(starts, {tp: offset + 1 for tp, offset in starts.items()})
+    return {(r.topic, r.partition) async for r in records if last_of(r) != known[r.topic, r.partition]}
 
 
 class Refold:
