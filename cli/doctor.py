@@ -195,7 +195,7 @@ def check_lag(lags: Mapping[TP, Lag], positions: Mapping[TP, Position] | None) -
         tp: f"{at.next_offset} of {lags[tp].end}" for tp, at in positions.items() if tp in lags and at.next_offset > lags[tp].end
     }
     if ahead:
-        remedy = "a topic was made anew, or this is another Kafka: use another PORTRAIT_PREFIX, or an empty Redis"
+        remedy = 'a topic was made anew, or this is another Kafka: see "When workers refuse the log" in docs/operating.md'
         yield Finding("FAIL", "positions", f"Redis is past the end of the log: {_partitions(ahead)}", remedy)
     older = {tp: f"{lag.committed}" for tp, lag in lags.items() if _older(lag, positions.get(tp))}
     if older and not lost:
