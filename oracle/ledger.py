@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 
-from oracle.orders import CALENDAR_DAYS
-from oracle.service import CASES_MAX
+from oracle.orders import CALENDAR_DAYS, is_late
+from oracle.service import CASES_MAX, is_unhappy
 from oracle.stage import Spans, Stage, gap_of, prospect, silent, spans_of, walked
 from oracle.tools import day_of, ms_of
 from oracle.visits import COMPANY
@@ -16,8 +16,10 @@ from schemas.clicks import Touch
 from schemas.complaints import ComplaintOpened, ComplaintResolved, ComplaintUpdated
 from schemas.contacts import ContactRefused
 from schemas.event import Event
-from schemas.orders import OrderCancelled, OrderPlaced, OrderRefunded
+from schemas.orders import OrderCancelled, OrderDelivered, OrderPlaced, OrderRefunded
+from schemas.social import Mention
 
+UNRESOLVED = (0, 0)
 HALF_LIVES_DAYS = (21.0, 60.0, 180.0)
 
 
@@ -41,7 +43,10 @@ class Ledger:
         self.clicked: list[int] = []
         self.complained: list[int] = []
         self.refused: list[int] = []
-        self._cases: dict[tuple[int, str], int] = {}  # (opened_ms, complaint id) -> the latest resolution
+        self.unhappy: list[int] = []
+        self.late: list[int] = []
+        self.rivals: list[int] = []
+        self._cases: dict[tuple[int, str], tuple[int, int]] = {}  # (opened_ms, complaint id) -> the latest resolution, its stars
         self._rhythm: Rhythm | None = None
 
     def add(self, event: Event) -> None:
@@ -60,13 +65,19 @@ class Ledger:
             self.spent_minor -= data.amount_minor
         elif isinstance(data, ComplaintOpened):
             insort(self.complained, day_of(ms))
-            self._cases.setdefault((ms, data.complaint_id), 0)
+            self._cases.setdefault((ms, data.complaint_id), UNRESOLVED)
         elif isinstance(data, (ComplaintUpdated, ComplaintResolved)):
             name = ms_of(data.opened_at), data.complaint_id
-            resolved_ms = ms if isinstance(data, ComplaintResolved) else 0
-            self._cases[name] = max(self._cases.get(name, 0), resolved_ms)
+            resolution = (ms, data.satisfaction or 0) if isinstance(data, ComplaintResolved) else UNRESOLVED
+            self._cases[name] = max(self._cases.get(name, UNRESOLVED), resolution)
         elif isinstance(data, ContactRefused):
             insort(self.refused, day_of(ms))
+        elif isinstance(data, OrderDelivered) and is_late(event):
+            insort(self.late, day_of(ms))
+        elif isinstance(data, Mention) and data.rivals:
+            insort(self.rivals, day_of(ms))
+        elif is_unhappy(event):
+            insort(self.unhappy, day_of(ms))
 
     def _buy(self, day: int) -> None:
         at = bisect_left(self.bought, day)
@@ -96,7 +107,15 @@ class Ledger:
 
     def open_complaints(self) -> int:
         """Of the latest cases."""
-        return sum(1 for name in sorted(self._cases)[-CASES_MAX:] if not self._cases[name])
+        return sum(1 for resolved_ms, _ in self._latest_cases() if not resolved_ms)
+
+    def resolutions(self, after_day: int) -> tuple[int, int]:
+        """How many of the latest cases were resolved after that day with at least 4 stars, and with 1 or 2."""
+        stars = [stars for resolved_ms, stars in self._latest_cases() if resolved_ms and day_of(resolved_ms) > after_day]
+        return sum(1 for n in stars if n >= 4), sum(1 for n in stars if n in (1, 2))
+
+    def _latest_cases(self) -> list[tuple[int, int]]:
+        return [self._cases[name] for name in sorted(self._cases)[-CASES_MAX:]]
 
 
 def count_after(days: list[int], day: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from oracle.tools import OVERFLOWN, Amount, by_day, calendar, counts, day_of, ms_of, of_type, total
+from oracle.tools import OVERFLOWN, Amount, by_day, calendar, counts, day_of, ms_of, of_type, ones, total
 from schemas.event import Event
 from schemas.orders import OrderCancelled, OrderDelivered, OrderPlaced, OrderRefunded
 
@@ -34,7 +34,7 @@ def consumption(events: Sequence[Event], today: int) -> list[Any]:
         len(whole),
         len(refunded),
         len(delivered),
-        sum(1 for event in delivered if _is_late(event)),
+        sum(1 for event in delivered if is_late(event)),
         sum(line.quantity for line in lines),
         sum(1 for event in placed if event.data.discount_minor > 0),
         sum(1 for event in placed if event.data.coupon is not None),
@@ -43,6 +43,7 @@ def consumption(events: Sequence[Event], today: int) -> list[Any]:
         counts([line.category for line in lines], 12),
         counts([line.brand for line in lines], 8),
         counts([line.sku for line in lines], 8),
+        ones([event for event in delivered if is_late(event)], today),
     ]
 
 
@@ -52,7 +53,7 @@ def _on_day_of_order(event: Event, amount: int) -> Amount:
     return Amount(day_of(placed_ms), day_of(event.time_ms), amount)
 
 
-def _is_late(event: Event) -> bool:
+def is_late(event: Event) -> bool:
     promised_at = event.data.promised_at
     return promised_at is not None and event.time_ms > promised_at.timestamp() * 1000
 

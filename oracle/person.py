@@ -43,4 +43,5 @@ def social(events: Sequence[Event], today: int) -> list[Any]:
         counts([topic for event in mentions for topic in event.data.topics], 8),
         counts([brand for event in mentions for brand in event.data.brands], 8),
         latest(handles, 8),
+        ones([event for event in mentions if event.data.rivals], today),
     ]

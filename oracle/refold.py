@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
+from zlib import crc32
 
 from oracle.ledger import Ledger
 from oracle.rules import Rule, Turn, called_for, digest
@@ -132,7 +133,9 @@ class Life:
             earlier = self.stages[:-1] if stage.name == stage_before else self.stages
             self.stages = [*earlier, entered][-STAGES_KEPT:]
         if self.ledger.bought:
+            first_today = self._scored_day < today
             self._rescore(step.model, today)
+            self._tell(today, step, first_today)
             self._plan(step.model, today)
         self._mature(today, step)
         self.wake_ms = self._next_wake_ms(today)
@@ -142,8 +145,19 @@ class Life:
             self._raise(rule, episode, loud, step)
 
     def _rescore(self, model: Model, today: int) -> None:
-        self.risk = model.risk(values_of(self.ledger, today, model.horizon_days))
+        self.risk = model.risk(values_of(self.ledger, today, model))
         self.model_version, self._scored_day = model.version, today
+
+    def _tell(self, today: int, step: Step, first_today: bool) -> None:
+        """A history, on the customer's day for it."""
+        if first_today and self._teaches(today) and today > self.ledger.bought[0]:
+            self._cause(
+                digest(self.customer_id, LESSON, "history", str(today)), loud=step.effects and today * DAY_MS > step.silence_ms
+            )
+
+    def _teaches(self, day: int) -> bool:
+        mark = crc32(self.customer_id.encode())
+        return mark // 28 % 4 == 0 and day % 28 == mark % 28
 
     def _plan(self, model: Model, today: int) -> None:
         """The day of the next score without an event, and an example for learning now and then."""
@@ -164,6 +178,8 @@ class Life:
     def _next_wake_ms(self, today: int) -> int:
         days = [self._rescore_day, self.ledger.next_stage_day(today) or FAR]
         days += [example.matures_day for example in self.pending[:1]]
+        if self._rescore_day < FAR:
+            days += [day for day in range(today + 1, today + 29) if self._teaches(day)]
         return min(max(min(days), today + 1) * DAY_MS, FAR)
 
     def _raise(self, rule: Rule, episode: str, loud: bool, step: Step) -> None:

@@ -54,6 +54,6 @@ def called_for(turn: Turn) -> Iterator[tuple[Rule, str]]:
             yield CAME_BACK, str(turn.stage.since_day)
 
 
-def digest(customer_id: str, cause: str, episode: str) -> str:
+def digest(customer_id: str, cause: str, *episode: str) -> str:
     """The id of an action or lesson."""
-    return blake2b(f"{customer_id}\0{cause}\0{episode}".encode(), digest_size=16).hexdigest()
+    return blake2b("\0".join((customer_id, cause, *episode)).encode(), digest_size=16).hexdigest()

@@ -10,10 +10,16 @@ from oracle.ledger import HALF_LIVES_DAYS, Ledger, count_after
 from oracle.tools import WINDOW_DAYS, day_of
 
 FEATURES = (
-    "prior", "recency", "tenure", "purchases", "lateness", "recent21", "recent60", "recent180", "spend",
-    "visits7", "visits30", "quiet", "complaints_open", "complaints90", "refused30",
+    "prior", "dead", "none30", "recency", "tenure", "purchases", "lateness", "recent21", "recent60", "recent180", "spend",
+    "visits7", "visits30", "visits_usual", "quiet", "complaints_open", "complaints90", "resolved_well", "resolved_badly",
+    "unhappy90", "late90", "refused30", "rivals90",
 )  # fmt: skip
 LOG_ODDS_MAX = 6.0
+
+
+#: (r, alpha in days, a, b) of MBG/NBD.
+Prior = tuple[float, float, float, float]
+START: Prior = (0.5, 60.0, 1.0, 2.0)
 
 
 class Model(NamedTuple):
@@ -23,6 +29,7 @@ class Model(NamedTuple):
     horizon_days: int
     bias: float
     weights: Sequence[float]
+    prior: Prior = START
 
     def risk(self, values: Sequence[float]) -> float:
         log_odds = self.bias + sum(weight * value for weight, value in zip(self.weights, values, strict=True))
@@ -36,14 +43,18 @@ def prior_alone(horizon_days: int) -> Model:
     return Model("0.0", horizon_days, 0.0, [1.0] + [0.0] * (len(FEATURES) - 1))
 
 
-def values_of(ledger: Ledger, today: int, horizon_days: int) -> list[float]:
+def values_of(ledger: Ledger, today: int, model: Model) -> list[float]:
     """The features of who has bought."""
     number, rhythm = len(ledger.bought), ledger.rhythm
     recency, tenure = max(0, today - ledger.bought[-1]), max(0, today - ledger.bought[0])
     recent = [decayed * 0.5 ** (recency / half) for decayed, half in zip(rhythm.decayed, HALF_LIVES_DAYS, strict=True)]
     mean_minor = ledger.spent_minor / ledger.placed
+    month, quarter = count_after(ledger.clicked, today - 30), count_after(ledger.clicked, today - WINDOW_DAYS)
+    well, badly = ledger.resolutions(today - WINDOW_DAYS)
     return [
-        prior_log_odds(number, recency, tenure, horizon_days),
+        prior_log_odds(model.prior, number, recency, tenure, model.horizon_days),
+        log_odds_of_having_left(model.prior, number, recency, tenure),
+        prior_log_odds(model.prior, number, recency, tenure, 30),
         log1p(recency),
         log1p(tenure),
         log(number),
@@ -51,21 +62,42 @@ def values_of(ledger: Ledger, today: int, horizon_days: int) -> list[float]:
         *(log(amount + 0.001) for amount in recent),
         log1p(max(0.0, mean_minor)),
         log1p(count_after(ledger.clicked, today - 7)),
-        log1p(count_after(ledger.clicked, today - 30)),
+        log1p(month),
+        log((month + 1) / ((quarter - month) / 2 + 1)),
         log1p(max(0, today - day_of(ledger.last_own_ms))),
         float(ledger.open_complaints()),
         log1p(count_after(ledger.complained, today - WINDOW_DAYS)),
+        float(well),
+        float(badly),
+        log1p(count_after(ledger.unhappy, today - WINDOW_DAYS)),
+        log1p(count_after(ledger.late, today - WINDOW_DAYS)),
         log1p(count_after(ledger.refused, today - 30)),
+        log1p(count_after(ledger.rivals, today - WINDOW_DAYS)),
     ]
 
 
-def prior_log_odds(number: int, recency: int, tenure: int, horizon_days: int) -> float:
+def prior_log_odds(prior: Prior, number: int, recency: int, tenure: int, horizon_days: int) -> float:
     """MBG/NBD (Batislam, Denizel, Filiztekin 2007): of buying nothing within the horizon, after ``number`` purchase days."""
-    r, alpha, a, b = 0.525, 43.3, 0.891, 1.614
-    shape, time = r + number - 1, alpha + tenure
-    silent = (time / (time + horizon_days)) ** shape
+    r, alpha, _, _ = prior
+    silent = ((alpha + tenure) / (alpha + tenure + horizon_days)) ** (r + number - 1)
     try:
-        gone = a / (b + number - 1) * (time / (time - recency)) ** shape
+        gone = _odds_of_having_left(prior, number, recency, tenure)
     except OverflowError:
         return LOG_ODDS_MAX
-    return min(LOG_ODDS_MAX, max(-LOG_ODDS_MAX, log((silent + gone) / (1 - silent))))
+    return _bounded(log((silent + gone) / (1 - silent)))
+
+
+def log_odds_of_having_left(prior: Prior, number: int, recency: int, tenure: int) -> float:
+    try:
+        return _bounded(log(_odds_of_having_left(prior, number, recency, tenure)))
+    except OverflowError:
+        return LOG_ODDS_MAX
+
+
+def _odds_of_having_left(prior: Prior, number: int, recency: int, tenure: int) -> float:
+    r, alpha, a, b = prior
+    return a / (b + number - 1) * ((alpha + tenure) / (alpha + tenure - recency)) ** (r + number - 1)
+
+
+def _bounded(log_odds: float) -> float:
+    return min(LOG_ODDS_MAX, max(-LOG_ODDS_MAX, log_odds))

@@ -80,7 +80,18 @@ def feedback(events: Sequence[Event], today: int) -> list[Any]:
         sum(1 for event in closed if event.data.solved is True),
         sum(1 for event in closed if event.data.solved is False),
         counts([event.data.channel for event in closed], 8),
+        ones([event for event in events if is_unhappy(event)], today),
     ]
+
+
+def is_unhappy(event: Event) -> bool:
+    data = event.data
+    if isinstance(data, SurveyAnswered):
+        return data.nps is not None and data.nps <= 6
+    if isinstance(data, (RatingGiven, ConversationClosed)):
+        unsolved = isinstance(data, ConversationClosed) and data.solved is False
+        return unsolved or (data.stars is not None and data.stars <= 2)
+    return False
 
 
 def contacts(events: Sequence[Event], today: int) -> list[Any]:

@@ -67,7 +67,7 @@ def renew(
     if live is not None:
         state.pending, state.cooldowns, state.effects = live.pending, live.cooldowns, live.effects
     if work.stage is not None:
-        state.wake_ms = wake_ms(state, work.stage)
+        state.wake_ms = wake_ms(work.customer_id, state, work.stage)
     state.version = version + 1
     return {**dict.fromkeys(FIELDS), **show(work)}
 

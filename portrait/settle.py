@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import NamedTuple
+from zlib import crc32
 
 import msgspec
 
@@ -18,7 +19,7 @@ from portrait.rules.registry import RULES
 from portrait.state import Effect, Pending, State, pending
 from portrait.structures import DAY_MS, NEVER
 from schemas.event import Event
-from schemas.outputs import Action, ActionEvent, Lesson
+from schemas.outputs import Action, ActionEvent, History, Lesson
 from schemas.registry import ACTIONS, LESSONS
 
 STAGES_KEPT = 6
@@ -28,6 +29,10 @@ EFFECTS_MAX = 64
 GRACE_DAYS = 2
 #: A silent customer is scored again after a part of the silence, at least a day and at most four weeks, for two years.
 RESCORE_PART, RESCORE_DAYS_MAX, RESCORE_UNTIL_DAYS = 0.15, 28, 730
+
+#: One customer in so many teaches the prior, each so often and on a day of the calendar: a moment that their own buying
+#: chose would show them livelier, or more silent, than customers are.
+HISTORY_ONE_IN, HISTORY_EVERY_DAYS = 4, 28
 
 _json = msgspec.json.Encoder().encode
 
@@ -63,7 +68,7 @@ class Settling:
 
 def rescore(state: State, scorer: Scorer) -> None:
     """Make the last score anew with another version of the model, so that a crossing is only ever between scores of one."""
-    x = churn.features(state.parts, state.rhythm, state.scored_day, scorer.horizon_days)
+    x = churn.features(state.parts, state.rhythm, state.scored_day, scorer)
     state.risk = scorer.risk(x) if x is not None else None
     state.model = scorer.version
 
@@ -84,7 +89,7 @@ def settle(work: Settling, at_ms: int, events: Sequence[Event]) -> None:
     _score(work, today)
     if state.pending:
         _label(work, today)
-    state.wake_ms = wake_ms(state, stage)
+    state.wake_ms = wake_ms(work.customer_id, state, stage)
     policy = work.policy
     loud = policy.effects if events else at_ms > policy.silence_ms
     if loud and (events or stage.name != stage_before or state.risk != risk_before):
@@ -104,10 +109,11 @@ def follow_rhythm(work: Settling) -> None:
 
 def _score(work: Settling, today: int) -> None:
     state, scorer = work.state, work.scorer
-    x = work.x = churn.features(state.parts, state.rhythm, today, scorer.horizon_days)
+    x = work.x = churn.features(state.parts, state.rhythm, today, scorer)
     if x is None:
         return
     state.risk = scorer.risk(x)
+    _tell_history(work, today)  # before this day counts as scored
     state.model, state.scored_day = scorer.version, today
     silence = today - state.rhythm.last_day
     step = min(RESCORE_DAYS_MAX, max(1, int(silence * RESCORE_PART)))
@@ -116,6 +122,34 @@ def _score(work: Settling, today: int) -> None:
     last = state.pending[-1].day if state.pending else -NEVER
     if len(state.pending) < PENDING_MAX and today - last >= scorer.horizon_days // 2 and (silence == 0 or rescore_due):
         state.pending.append(pending(today, state.risk, scorer.version, x, scorer.horizon_days))
+
+
+def _tell_history(work: Settling, today: int) -> None:
+    """On the customer's day for it, what a model without labels learns from. `wake_ms` sees to it that this day comes."""
+    state = work.state
+    tenure = today - state.rhythm.first_day
+    if today != history_day(work.customer_id, today - 1) or state.scored_day >= today or tenure <= 0:
+        return
+    policy = work.policy
+    if not policy.effects or today * DAY_MS <= policy.silence_ms or len(state.effects) >= EFFECTS_MAX:
+        return
+    history = History(
+        id=digest(work.customer_id, churn.MODEL, "history", str(today)),
+        model=churn.MODEL,
+        at_ms=today * DAY_MS,
+        purchase_days=state.rhythm.count,
+        recency_days=max(0, today - state.rhythm.last_day),
+        tenure_days=tenure,
+    )
+    state.effects.append(Effect(LESSONS, history.id, _json(history)))
+
+
+def history_day(customer_id: str, after_day: int) -> int:
+    """The next day after ``after_day`` on which this customer teaches the prior; NEVER for most."""
+    mark = crc32(customer_id.encode())
+    if mark // HISTORY_EVERY_DAYS % HISTORY_ONE_IN:
+        return NEVER
+    return after_day + 1 + (mark - after_day - 1) % HISTORY_EVERY_DAYS
 
 
 def _matures_day(pending: Pending) -> int:
@@ -145,9 +179,11 @@ def _label(work: Settling, today: int) -> None:
         state.effects.append(Effect(LESSONS, lesson.id, _json(lesson)))
 
 
-def wake_ms(state: State, stage: Stage) -> int:
+def wake_ms(customer_id: str, state: State, stage: Stage) -> int:
     """When a settled state must be settled again though nothing arrives."""
     wake = min(stage.next_day, state.rescore_day)
+    if state.rescore_day < NEVER:  # who has been silent for years teaches nothing new
+        wake = min(wake, history_day(customer_id, state.moment_ms // DAY_MS))
     if state.pending:
         wake = min(wake, _matures_day(state.pending[0]))
     # Always after today: whoever wakes a state until it has nothing due must come to an end.

@@ -8,7 +8,7 @@ import msgspec
 
 from portrait.features.registry import FEATURES
 from portrait.lifecycle import reason_of
-from portrait.models import churn
+from portrait.models.reasons import levers, reasons
 from portrait.settle import Settling
 from portrait.state import State
 from portrait.structures import DAY_MS, NEVER
@@ -76,9 +76,11 @@ def _lifecycle(work: Settling) -> dict[str, Any]:
 
 def _risk(work: Settling) -> dict[str, Any]:
     state, scorer = work.state, work.scorer
+    known = work.x or (), state.parts, state.rhythm, state.scored_day
     return {
         "churn": round(state.risk or 0.0, 4),
         "horizon_days": scorer.horizon_days,
         "model": state.model,
-        "reasons": churn.reasons(scorer, work.x or (), state.parts, state.rhythm, state.scored_day),
+        "reasons": reasons(scorer, *known),
+        "levers": levers(scorer, *known),
     }

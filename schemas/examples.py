@@ -12,6 +12,7 @@ CUSTOMER_ID = "C-1024"
 
 _TOUCH = {"session": "s-77", "channel": "app", "device": "phone", "region": "上海"}
 _MENTION = {"platform": "xiaohongshu", "handle": "跑步的小林", "audience": 5200, "topics": ["马拉松"], "brands": ["CloudStep"]}
+_RIVALS = {"brands": ["CloudStep", "FeatherRun"], "rivals": ["FeatherRun"]}
 _MESSAGE = {"message_id": "m-31", "channel": "wechat", "campaign": "spring-run"}
 _PLACED, _OPENED = "2026-05-01T09:30:00+08:00", "2026-05-06T10:00:00+08:00"
 
@@ -121,13 +122,13 @@ _DATA: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "mention.posted": (
         "2026-05-10T21:15:00+08:00",
-        {**_MENTION, "post_id": "p-9001", "text": "CloudStep 9 跑了一百公里，来说说感受。", "engagement": 310},
+        {**_MENTION, **_RIVALS, "post_id": "p-9001", "text": "CloudStep 9 跑了一百公里，来说说感受。", "engagement": 310},
     ),
     "mention.shared": (
         "2026-05-11T08:00:00+08:00",
-        {**_MENTION, "post_id": "p-9002", "text": "Worth reading before you buy.", "engagement": 12},
+        {**_MENTION, **_RIVALS, "post_id": "p-9002", "text": "Worth reading before you buy.", "engagement": 12},
     ),
-    "account.followed": ("2026-05-11T08:01:00+08:00", {**_MENTION, "account": "CloudStep"}),
+    "account.followed": ("2026-05-11T08:01:00+08:00", {**_MENTION, **_RIVALS, "account": "FeatherRun"}),
     "rating.given": (
         "2026-05-12T20:00:00+08:00",
         {"stars": 4, "subject": "product", "sku": "shoe-9", "text": "换货后没有再开胶。"},

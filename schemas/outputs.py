@@ -18,6 +18,15 @@ class Reason(msgspec.Struct, frozen=True, gc=False):
     zh: str
 
 
+class Lever(msgspec.Struct, frozen=True, gc=False):
+    """What the company could bring about, and the score that the customer would have then."""
+
+    code: str
+    en: str
+    zh: str
+    churn: float
+
+
 class Action(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Something to do for one customer now.
 
@@ -52,7 +61,7 @@ class ActionEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     data: Action
 
 
-class Lesson(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Lesson(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="kind", tag="label"):
     """A matured example for the churn model: features as they stood at ``scored_at_ms``.
 
     ``churned``: nothing was bought in the horizon.
@@ -67,6 +76,18 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     risk: float  # as it was predicted then: progressive validation
     model_version: str
     churned: bool
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="kind", tag="history"):
+    """A customer's purchases so far, without a label: what the prior of the churn model learns from."""
+
+    format: int = 1
+    id: str
+    model: str
+    at_ms: int
+    purchase_days: int  # days with a purchase
+    recency_days: int  # since the last
+    tenure_days: int  # since the first
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_type_hints
 
 import msgspec
 
-from schemas.outputs import Reason
+from schemas.outputs import Lever, Reason
 
 #: Grows when a reader would misunderstand what is stored; stands in Redis as ``format`` in ``meta:{S}``.
 FORMAT = 1
@@ -147,6 +147,7 @@ class Social(View, frozen=True, kw_only=True):
     platforms: Counts = {}
     topics: Counts = {}
     brands: Counts = {}
+    rivals_90d: int = 0  # posts, shares and follows that name a rival
     handles: dict[str, str] = {}  # by platform, the latest
 
 
@@ -235,6 +236,7 @@ class Risk(View, frozen=True, kw_only=True):
     horizon_days: int
     model: str  # version; compare scores of one version only
     reasons: list[Reason] = []  # this customer's own, strongest first, at most three
+    levers: list[Lever] = []  # what would lower it, and to what; strongest first, at most three
 
 
 class Profile(View, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ class Mention(Data, frozen=True, kw_only=True, gc=False):
     audience: Count | None = None  # followers of the author at that moment
     topics: Names = []
     brands: Names = []
+    rivals: Names = []  # those of the brands, or shops, that the publisher knows as competitors
 
 
 class MentionPosted(Mention, frozen=True, kw_only=True, gc=False):

@@ -15,7 +15,7 @@ import structlog
 
 from portrait.models.churn import MODEL
 from portrait.models.learner import Learner, restore
-from schemas.outputs import Lesson, Snapshot
+from schemas.outputs import History, Lesson, Snapshot
 from schemas.registry import LESSONS, MODELS
 from streams.failures import UNREADABLE, where
 from streams.log import TP, Batch, Log, Outgoing, next_offsets
@@ -28,6 +28,8 @@ from streams.tail import Models
 SNAPSHOT_LESSONS = 500
 SNAPSHOT_LESSONS_FIRST = 50
 SNAPSHOT_MS = 5 * 60_000
+
+_decode = msgspec.json.Decoder(History | Lesson).decode
 
 log = structlog.get_logger()
 
@@ -102,11 +104,12 @@ class Trainer:
 
     def _learn(self, value: bytes | None) -> None:
         try:
-            lesson = msgspec.json.decode(value or b"", type=Lesson)
+            lesson = _decode(value or b"")
         except UNREADABLE:
             self._metrics.lessons.labels("unreadable").inc()
             return
-        outcome = "learned" if lesson.model == MODEL and self._learner.learn(lesson) else "skipped"
+        learn = self._learner.learn_history if isinstance(lesson, History) else self._learner.learn
+        outcome = "learned" if lesson.model == MODEL and learn(lesson) else "skipped"
         self._metrics.lessons.labels(outcome).inc()
 
     async def save(self, epoch: int) -> None:

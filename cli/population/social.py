@@ -44,6 +44,8 @@ def mention(agenda: Agenda, person: Person, mood: str) -> None:
     data["post_id"] = agenda.number("p")
     data["text"] = texts.write(agenda, texts.POSTS[mood][person.language], **slots)
     data["brands"] = [slots["brand"], slots["rival"]] if mood == "rival" else [slots["brand"]]
+    if mood == "rival":
+        data["rivals"] = [slots["rival"]]
     data["engagement"] = int(person.audience * agenda.rng.random() ** 3 * 0.1)
     shared = agenda.chance(0.25)
     person.emit(agenda, "social-mentions", "mention.shared" if shared else "mention.posted", data)
@@ -53,7 +55,7 @@ def follow(agenda: Agenda, person: Person, account: str) -> None:
     """Follow an account: a blogger's, or a rival's (then it is named among the brands)."""
     data = {**_author(agenda, person), "account": account}
     if account in RIVALS[person.language]:
-        data["brands"] = [account]
+        data["brands"] = data["rivals"] = [account]
     person.emit(agenda, "social-mentions", "account.followed", data)
 
 

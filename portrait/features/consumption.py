@@ -61,6 +61,7 @@ class Consumption(Part, array_like=True, gc=False):
     categories: Tally | None = None
     brands: Tally | None = None
     items: Tally | None = None
+    late_days: Days = field(default_factory=dict)  # late deliveries
 
     @property
     def spent_minor(self) -> int:
@@ -144,6 +145,7 @@ def delivered(part: Consumption, event: Event, today: int) -> None:
     promised = event.data.promised_at
     if promised is not None and event.time_ms > promised.timestamp() * 1000:
         part.late += 1
+        add_day(part.late_days, event.time_ms // DAY_MS, today)
 
 
 def view(part: Consumption, today: int) -> tuple[dict[str, Any] | None, int]:
@@ -182,6 +184,7 @@ def view(part: Consumption, today: int) -> tuple[dict[str, Any] | None, int]:
 
 def expire(part: Consumption, today: int) -> None:
     expire_days(part.days, today)
+    expire_days(part.late_days, today)
     for money in part.money.values():
         expire_days(money.days, today)
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec import field
+
 from portrait.features.base import Feature, Part
-from portrait.structures import NEVER, Tally, tally, top
+from portrait.structures import DAY_MS, NEVER, Days, Tally, add_day, expire_days, tally, top
 from schemas.event import Event
 from schemas.feedback import ConversationClosed, RatingGiven, SurveyAnswered
 
 CHANNELS_MAX = 8
+#: Up to these an answer is an unhappy one: of five stars, and of the ten of "would you recommend us?" (its detractors).
+LOW_STARS, LOW_NPS = 2, 6
 
 
 class Feedback(Part, array_like=True, gc=False):
@@ -22,6 +26,7 @@ class Feedback(Part, array_like=True, gc=False):
     solved: int = 0
     unsolved: int = 0
     channels: Tally | None = None
+    unhappy_days: Days = field(default_factory=dict)  # low stars, low recommendation, a conversation that solved nothing
 
 
 def stars(part: Feedback, event: Event, given: int | None) -> None:
@@ -31,14 +36,22 @@ def stars(part: Feedback, event: Event, given: int | None) -> None:
         part.last_stars = max(part.last_stars, (event.time_ms, given))
 
 
+def unhappy(part: Feedback, event: Event, today: int) -> None:
+    add_day(part.unhappy_days, event.time_ms // DAY_MS, today)
+
+
 def rated(part: Feedback, event: Event, today: int) -> None:
     stars(part, event, event.data.stars)
+    if event.data.stars <= LOW_STARS:
+        unhappy(part, event, today)
 
 
 def answered(part: Feedback, event: Event, today: int) -> None:
     part.answers += 1
     if event.data.nps is not None:
         part.last_nps = max(part.last_nps, (event.time_ms, event.data.nps))
+        if event.data.nps <= LOW_NPS:
+            unhappy(part, event, today)
 
 
 def closed(part: Feedback, event: Event, today: int) -> None:
@@ -51,6 +64,12 @@ def closed(part: Feedback, event: Event, today: int) -> None:
         else:
             part.unsolved += 1
     stars(part, event, data.stars)
+    if data.solved is False or (data.stars is not None and data.stars <= LOW_STARS):
+        unhappy(part, event, today)
+
+
+def expire(part: Feedback, today: int) -> None:
+    expire_days(part.unhappy_days, today)
 
 
 def view(part: Feedback, today: int) -> tuple[dict[str, Any] | None, int]:
@@ -77,4 +96,5 @@ FEATURE = Feature(
     part=Feedback,
     folds={RatingGiven: rated, SurveyAnswered: answered, ConversationClosed: closed},
     view=view,
+    expire=expire,
 )

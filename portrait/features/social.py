@@ -26,6 +26,7 @@ class Social(Part, array_like=True, gc=False):
     topics: Tally | None = None
     brands: Tally | None = None
     handles: dict[str, Register] | None = None  # platform -> the latest handle
+    rival_days: Days = field(default_factory=dict)  # posts, shares and follows that name a rival
 
 
 def said(part: Social, event: Event, today: int) -> None:
@@ -36,16 +37,18 @@ def said(part: Social, event: Event, today: int) -> None:
     if data.audience:
         part.reach += data.audience
         part.audience_max = max(part.audience_max, data.audience)
-    about(part, event)
+    about(part, event, today)
 
 
-def about(part: Social, event: Event) -> None:
+def about(part: Social, event: Event, today: int) -> None:
     data: Mention = event.data
     part.platforms = tally(part.platforms, data.platform, PLATFORMS_MAX)
     for topic in data.topics:
         part.topics = tally(part.topics, topic, TOPICS_MAX)
     for brand in data.brands:
         part.brands = tally(part.brands, brand, BRANDS_MAX)
+    if data.rivals:
+        add_day(part.rival_days, event.time_ms // DAY_MS, today)
     if data.handle is not None:
         part.handles = assign(part.handles, data.platform, Register(event.time_ms, data.handle), PLATFORMS_MAX)
 
@@ -62,11 +65,13 @@ def shared(part: Social, event: Event, today: int) -> None:
 
 def followed(part: Social, event: Event, today: int) -> None:
     part.follows += 1
-    about(part, event)
+    about(part, event, today)
 
 
 def view(part: Social, today: int) -> tuple[dict[str, Any] | None, int]:
     week, month, quarter, due = windows(part.days, today)
+    *_, rivals, rivals_due = windows(part.rival_days, today)
+    due = min(due, rivals_due)
     if not (part.posts or part.shares or part.follows):
         return None, due
     shown: dict[str, Any] = {"mentions": shown_windows(week, month, quarter, part.posts + part.shares)}
@@ -76,6 +81,8 @@ def view(part: Social, today: int) -> tuple[dict[str, Any] | None, int]:
     for name in ("platforms", "topics", "brands"):
         if counts := getattr(part, name):
             shown[name] = top(counts, SHOWN)
+    if rivals:
+        shown["rivals_90d"] = rivals
     if part.handles:
         shown["handles"] = {platform: r.value for platform, r in sorted(part.handles.items()) if platform}
     return shown, due
@@ -83,6 +90,7 @@ def view(part: Social, today: int) -> tuple[dict[str, Any] | None, int]:
 
 def expire(part: Social, today: int) -> None:
     expire_days(part.days, today)
+    expire_days(part.rival_days, today)
 
 
 FEATURE = Feature(

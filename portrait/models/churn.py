@@ -4,7 +4,7 @@ A logistic model over features of the state, on top of the log-odds of the MBG/N
 starts at 1 and all others at 0: before the first label the score is the prior's, and every label moves it from there.
 
 The trainer learns with River (`portrait.models.learner`) and publishes weights; workers score with `Scorer`, which is the same
-function folded into one weight a feature. A customer's reasons are the features' contributions against the average customer.
+function folded into one weight a feature. Its words stand in `portrait.models.reasons`.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ import msgspec
 
 from portrait.features.registry import NOTHING
 from portrait.lifecycle import HALF_LIVES_DAYS, Rhythm
-from portrait.models.prior import none_logit
+from portrait.models.prior import START, Prior, logits
 from portrait.structures import DAY_MS, WINDOW_DAYS
-from schemas.outputs import Reason, Snapshot
+from schemas.outputs import Snapshot
 
 MODEL = "churn"
 PRIOR = "prior"
 FEATURES = (
     PRIOR,
+    "dead",  # the prior's log-odds of having left
+    "none30",  # and of buying nothing within 30 days
     "recency",  # log1p(days since the last purchase day)
     "tenure",  # log1p(days since the first)
     "purchases",  # ln of the number of purchase days
@@ -37,47 +39,67 @@ FEATURES = (
     "spend",  # log1p of the mean order, minor units
     "visits7",  # log1p of clicks in 7 days
     "visits30",
+    "visits_usual",  # ln of clicks in 30 days over those of 30 days before that, one more of each
     "quiet",  # log1p(days since any event)
     "complaints_open",
     "complaints90",  # log1p
+    "resolved_well",  # complaints resolved in 90 days with 4 or 5 stars
+    "resolved_badly",  # with 1 or 2
+    "unhappy90",  # log1p of low stars, low recommendations, conversations that solved nothing
+    "late90",  # log1p of late deliveries
     "refused30",  # log1p of refused messages
+    "rivals90",  # log1p of mentions that name a rival
 )
 #: The themes that reasons speak of, and the features that each sums up.
 THEMES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("silence", (PRIOR, "recency", "lateness", "recent21", "recent60", "recent180", "quiet")),
+    ("silence", (PRIOR, "dead", "none30", "recency", "lateness", "recent21", "recent60", "recent180", "quiet")),
     ("history", ("tenure", "purchases")),
     ("spend", ("spend",)),
-    ("visits", ("visits7", "visits30")),
-    ("complaints", ("complaints_open", "complaints90")),
+    ("visits", ("visits7", "visits30", "visits_usual")),
+    ("complaints", ("complaints_open", "complaints90", "resolved_well", "resolved_badly")),
+    ("unhappy", ("unhappy90",)),
+    ("late", ("late90",)),
     ("refusals", ("refused30",)),
+    ("rivals", ("rivals90",)),
 )
 _THEME_INDEXES = [(theme, [FEATURES.index(name) for name in names]) for theme, names in THEMES]
-_VISITS30 = FEATURES.index("visits30")
-_REFUSED30 = FEATURES.index("refused30")
-REASONS_MAX = 3
+INDEX = {name: i for i, name in enumerate(FEATURES)}
+#: Stars for a complaint's resolution that say it went well, or badly.
+WELL_STARS, BADLY_STARS = 4, 2
 #: Less than this in log-odds is no reason.
 REASON_LEAST = 0.05
 
 
-def features(parts: Any, rhythm: Rhythm, today: int, horizon_days: int) -> list[float] | None:
-    """The features in the order of FEATURES, as of the UTC day ``today``; None for who has bought nothing yet."""
+def features(parts: Any, rhythm: Rhythm, today: int, scorer: Scorer) -> list[float] | None:
+    """The features in the order of FEATURES, as of the UTC day ``today``; None for who has bought nothing yet.
+
+    Of ``scorer`` they need the horizon and the prior.
+    """
     if not rhythm.count:
         return None
-    recency = max(0, today - rhythm.last_day)
-    tenure = max(0, today - rhythm.first_day)
-    d21, d60, d180 = rhythm.decays
-    consumption, behaviour = parts.consumption or NOTHING.consumption, parts.behaviour or NOTHING.behaviour
-    needs, contacts = parts.needs or NOTHING.needs, parts.contacts or NOTHING.contacts
+    consumption = parts.consumption or NOTHING.consumption
+    needs, contacts = parts.needs, parts.contacts
+    feedback, social = parts.feedback, parts.social
     mean_minor = consumption.spent_minor / consumption.placed if consumption.placed else 0
-    week = month = 0
-    for day, clicks in behaviour.days.items():
-        age = today - day
-        if age < 30:
-            month += clicks
-            if age < 7:
-                week += clicks
     return [
-        none_logit(rhythm.count, recency, tenure, horizon_days),
+        *buying(rhythm, today, scorer),
+        log1p(max(0.0, mean_minor)),
+        *_visits(parts.behaviour, today),
+        log1p(max(0, today - parts.activity.last_ms // DAY_MS)),
+        *(_complaints(needs, today) if needs is not None else _NO_COMPLAINTS),
+        log1p(within(feedback.unhappy_days, today)) if feedback is not None else 0.0,
+        log1p(within(consumption.late_days, today)),
+        log1p(within(contacts.refused_days, today, 30)) if contacts is not None else 0.0,
+        log1p(within(social.rival_days, today)) if social is not None else 0.0,
+    ]
+
+
+def buying(rhythm: Rhythm, today: int, scorer: Scorer) -> list[float]:
+    """The features of the purchase days alone, `PRIOR` to ``recent180``."""
+    recency, tenure = max(0, today - rhythm.last_day), max(0, today - rhythm.first_day)
+    d21, d60, d180 = rhythm.decays
+    return [
+        *logits(scorer.prior, rhythm.count, recency, tenure, scorer.horizon_days),
         log1p(recency),
         log1p(tenure),
         log(rhythm.count),
@@ -85,18 +107,41 @@ def features(parts: Any, rhythm: Rhythm, today: int, horizon_days: int) -> list[
         log(d21 * 0.5 ** (recency / HALF_LIVES_DAYS[0]) + 1e-3),
         log(d60 * 0.5 ** (recency / HALF_LIVES_DAYS[1]) + 1e-3),
         log(d180 * 0.5 ** (recency / HALF_LIVES_DAYS[2]) + 1e-3),
-        log1p(max(0.0, mean_minor)),
-        log1p(max(0, week)),
-        log1p(max(0, month)),
-        log1p(max(0, today - parts.activity.last_ms // DAY_MS)),
-        float(needs.open) if needs.cases else 0.0,
-        log1p(_within(needs.days, today, WINDOW_DAYS)) if needs.days else 0.0,
-        log1p(_within(contacts.refused_days, today, 30)) if contacts.refused_days else 0.0,
     ]
 
 
-def _within(days: Mapping[int, int], today: int, window_days: int) -> int:
-    return sum(n for day, n in days.items() if today - day < window_days)
+def _visits(behaviour: Any, today: int) -> tuple[float, float, float]:
+    if behaviour is None:
+        return 0.0, 0.0, 0.0
+    week = month = before = 0
+    for day, clicks in behaviour.days.items():
+        age = today - day
+        if age < 30:
+            month += clicks
+            if age < 7:
+                week += clicks
+        elif age < WINDOW_DAYS:
+            before += clicks
+    return log1p(week), log1p(month), log((month + 1.0) / (before / 2 + 1.0))  # before: of 60 days
+
+
+_NO_COMPLAINTS = (0.0, 0.0, 0.0, 0.0)
+
+
+def _complaints(needs: Any, today: int) -> tuple[float, float, float, float]:
+    waiting = well = badly = 0
+    for case in needs.cases:
+        if not case.resolved_ms:
+            waiting += 1
+        elif today - case.resolved_ms // DAY_MS < WINDOW_DAYS:
+            well += case.stars >= WELL_STARS
+            badly += 0 < case.stars <= BADLY_STARS
+    return float(waiting), log1p(within(needs.days, today)), float(well), float(badly)
+
+
+def within(days: Mapping[int, int], today: int, window_days: int = WINDOW_DAYS) -> int:
+    """What the last ``window_days`` hold, today included."""
+    return sum(n for day, n in days.items() if today - day < window_days) if days else 0
 
 
 def _by_strength(item: tuple[str, float]) -> tuple[float, str]:
@@ -111,6 +156,7 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True):
     bias: float
     weights: list[float]  # in the order of FEATURES
     means: list[float]  # of each feature: what reasons compare with
+    prior: Prior = START
 
     def risk(self, x: Sequence[float]) -> float:
         """The probability, within [0, 1]."""
@@ -134,7 +180,9 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 #: What the average customer looks like before anything is learned: two purchases, a month ago.
-_TYPICAL = (0.8, 3.4, 4.8, 0.7, -0.4, -1.0, -0.2, 0.2, 8.5, 0.7, 1.4, 2.4, 0.0, 0.1, 0.0)
+_TYPICAL = (
+    0.8, 0.0, 1.6, 3.4, 4.8, 0.7, -0.4, -1.0, -0.2, 0.2, 8.5, 0.7, 1.4, 0.0, 2.4, 0.0, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0,
+)  # fmt: skip
 
 
 def fresh(horizon_days: int) -> Scorer:
@@ -156,74 +204,6 @@ def from_snapshot(snapshot: Snapshot) -> Scorer:
     ):
         raise ValueError(f"snapshot {snapshot.version} of {snapshot.model!r} was made for other features")
     return scorer
-
-
-_WORDS: Mapping[str, tuple[tuple[str, str], tuple[str, str]]] = {  # theme: (raises the risk), (lowers it)
-    "silence": (
-        (
-            "No purchase for {recency} days; the usual gap is about {gap}.",
-            "已 {recency} 天未购买，平时约每 {gap} 天一次。",
-        ),
-        (
-            "Last purchase {recency} days ago; the usual gap is about {gap}.",
-            "最近一次购买在 {recency} 天前，平时约每 {gap} 天一次。",
-        ),
-    ),
-    "silence-once": (  # there is no gap yet
-        ("Bought once, {recency} days ago.", "仅购买过一次，距今 {recency} 天。"),
-        ("Bought once, {recency} days ago.", "仅购买过一次，距今 {recency} 天。"),
-    ),
-    "history": (
-        ("Few purchases so far: days with one: {count}.", "购买记录较少：有购买的天数为 {count}。"),
-        ("{count} purchase days: a loyal buyer.", "已有 {count} 天购买记录，属于老客户。"),
-    ),
-    "spend": (
-        ("Order values speak for a looser tie.", "客单价显示黏性偏低。"),
-        ("Order values speak for a firm tie.", "客单价显示黏性较高。"),
-    ),
-    "visits": (
-        ("Visits less than comparable customers: {month} clicks in 30 days.", "访问偏少：30 天内仅 {month} 次点击。"),
-        ("Visits often: {month} clicks in 30 days.", "访问活跃：30 天内 {month} 次点击。"),
-    ),
-    "complaints": (
-        ("{open} complaints open, {complaints} in 90 days.", "未解决投诉 {open} 件，90 天内共 {complaints} 件。"),
-        ("No open trouble.", "没有未解决的投诉。"),
-    ),
-    "refusals": (
-        ("Refuses our messages.", "近期拒收我们的消息。"),
-        ("Takes our messages.", "愿意接收我们的消息。"),
-    ),
-}
-
-
-def reasons(scorer: Scorer, x: Sequence[float], parts: Any, rhythm: Rhythm, today: int) -> list[Reason]:
-    """This customer's own top reasons, strongest first, in words.
-
-    The code says the theme and the direction: ``risk.silence.up``.
-    """
-    needs = parts.needs or NOTHING.needs
-    numbers = {
-        "recency": max(0, today - rhythm.last_day),
-        "gap": round(rhythm.gap_days),
-        "count": rhythm.count,
-        "month": round(exp(x[_VISITS30]) - 1),
-        "open": needs.open,
-        "complaints": _within(needs.days, today, WINDOW_DAYS),
-    }
-    # What did not happen is no reason against a customer, whatever it is worth beside the average one.
-    hollow = {
-        "silence": not numbers["recency"],
-        "complaints": not (numbers["open"] or numbers["complaints"]),
-        "refusals": not x[_REFUSED30],
-        "visits": parts.behaviour is None,
-    }
-    found: list[Reason] = []
-    for theme, amount in scorer.contributions(x):
-        up = amount > 0
-        if len(found) < REASONS_MAX and not (up and hollow.get(theme)):
-            en, zh = _WORDS["silence-once" if theme == "silence" and rhythm.count == 1 else theme][0 if up else 1]
-            found.append(Reason(f"risk.{theme}.{'up' if up else 'down'}", en.format(**numbers), zh.format(**numbers)))
-    return found
 
 
 def digest(scorer: dict[str, Any], learner: dict[str, Any]) -> str:

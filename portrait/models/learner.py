@@ -13,9 +13,12 @@ import msgspec
 from river import drift, linear_model, optim, preprocessing, utils
 
 from portrait.models.churn import FEATURES, MODEL, PRIOR, Scorer, digest, fresh
-from schemas.outputs import Lesson, Snapshot
+from portrait.models.prior import PriorLearner
+from schemas.outputs import History, Lesson, Snapshot
 
 RATE = 0.03
+#: River moves the intercept at a rate that never falls: a greater one would follow the last few labels instead of the base rate.
+INTERCEPT_RATE = 0.003
 #: Lesson ids remembered, against a lesson that is published twice.
 RECENT = 2000
 #: Memory of the running log-loss and Brier score: about so many lessons.
@@ -29,9 +32,11 @@ class Learner:
     def __init__(self, horizon_days: int, generation: int = 1) -> None:
         self.horizon_days = horizon_days
         self.generation = generation
-        self.lessons = 0
+        self.lessons = 0  # of both kinds
+        self.labels = 0
+        self.prior = PriorLearner()
         self.scaler = preprocessing.StandardScaler()
-        self.model = linear_model.LogisticRegression(optimizer=optim.AdaGrad(RATE), intercept_lr=RATE)
+        self.model = linear_model.LogisticRegression(optimizer=optim.AdaGrad(RATE), intercept_lr=INTERCEPT_RATE)
         self.model._weights = utils.VectorDict({PRIOR: 1.0})
         self.recent: deque[str] = deque(maxlen=RECENT)
         self._known: set[str] = set()
@@ -52,6 +57,16 @@ class Learner:
         scaled[PRIOR] = x[PRIOR]
         self.model.learn_one(scaled, lesson.churned)
         self.lessons += 1
+        self.labels += 1
+        return True
+
+    def learn_history(self, history: History) -> bool:
+        """Teach the prior. False if it was learned before."""
+        if history.id in self._known:
+            return False
+        self._remember(history.id)
+        self.prior.learn(history.purchase_days, history.recency_days, history.tenure_days)
+        self.lessons += 1
         return True
 
     def _remember(self, lesson_id: str) -> None:
@@ -64,7 +79,7 @@ class Learner:
         """Progressive validation: the risk as it was predicted then, against what happened."""
         p = min(max(lesson.risk, 1e-6), 1 - 1e-6)
         loss = -log(p if lesson.churned else 1 - p)
-        rate = max(1 / (self.lessons + 1), 1 / FADE_LESSONS)
+        rate = max(1 / (self.labels + 1), 1 / FADE_LESSONS)
         self.log_loss += rate * (loss - self.log_loss)
         self.brier += rate * ((p - lesson.churned) ** 2 - self.brier)
         self.base_rate += rate * (lesson.churned - self.base_rate)
@@ -84,10 +99,15 @@ class Learner:
             mean, std = float(self.scaler.means[name]), float(self.scaler.vars[name]) ** 0.5
             weight = weight / std if std > STD_LEAST else 0.0
             weights.append(weight)
-            means.append(mean if self.lessons else typical)
+            means.append(mean if self.labels else typical)
             bias -= weight * mean
         return Scorer(
-            version=f"{self.generation}.{self.lessons}", horizon_days=self.horizon_days, bias=bias, weights=weights, means=means
+            version=f"{self.generation}.{self.lessons}",
+            horizon_days=self.horizon_days,
+            bias=bias,
+            weights=weights,
+            means=means,
+            prior=self.prior.prior,
         )
 
     def metrics(self) -> dict[str, float]:
@@ -95,9 +115,12 @@ class Learner:
 
     def snapshot(self, offsets: dict[str, int], now_ms: int) -> Snapshot:
         """All of it as plain data. ``offsets``: the next lesson to learn, by ``topic/partition``."""
-        scorer = msgspec.to_builtins(self.scorer()) | {"features": list(FEATURES)}
+        made = self.scorer()
+        scorer = msgspec.to_builtins(made) | {"features": list(FEATURES), "prior": list(made.prior)}
         del scorer["version"]
         learner = {
+            "prior": self.prior.state,
+            "labels": self.labels,
             "weights": {k: float(v) for k, v in self.model.weights.items()},
             "intercept": float(self.model.intercept),
             "g2": {k: float(v) for k, v in self.model.optimizer.g2.items()},
@@ -130,7 +153,8 @@ def restore(snapshot: Snapshot) -> Learner:
         raise ValueError(f"snapshot {snapshot.version} was made for other features")
     saved = snapshot.learner
     learner = Learner(int(snapshot.scorer["horizon_days"]), snapshot.generation)
-    learner.lessons = snapshot.lessons
+    learner.lessons, learner.labels = snapshot.lessons, int(saved["labels"])
+    learner.prior = PriorLearner(saved["prior"])
     learner.model._weights = utils.VectorDict(dict(saved["weights"]))  # a copy: it learns in place
     learner.model.intercept = saved["intercept"]
     learner.model.optimizer.g2.update(saved["g2"])

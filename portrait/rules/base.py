@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple
 from portrait.features.consumption import Consumption
 from portrait.features.registry import NOTHING
 from portrait.lifecycle import Rhythm, Stage, reason_of
-from portrait.models import churn
 from portrait.models.churn import Scorer
+from portrait.models.reasons import reasons
 from portrait.state import State
 from schemas.event import Event
 from schemas.outputs import Reason
@@ -55,7 +55,7 @@ class Turn:
     def why_risk(self) -> list[Reason]:
         """Empty for a customer without a score."""
         state = self._state
-        return churn.reasons(self._scorer, self._x, state.parts, state.rhythm, state.scored_day) if self._x else []
+        return reasons(self._scorer, self._x, state.parts, state.rhythm, state.scored_day) if self._x else []
 
 
 class Raised(NamedTuple):

@@ -98,8 +98,9 @@ class Retrace:
             prior, snapshot = score.prior_alone(terms.horizon_days), self._snapshots.get((terms.model, terms.weights))
             if snapshot is not None:
                 scorer = snapshot.scorer
-                self._models[terms] = score.Model(terms.model, terms.horizon_days, scorer["bias"], scorer["weights"])
-            elif (terms.model, terms.weights) == (prior.version, fingerprint(prior.bias, prior.weights)):
+                learned = scorer["bias"], scorer["weights"], scorer["prior"]
+                self._models[terms] = score.Model(terms.model, terms.horizon_days, *learned)
+            elif (terms.model, terms.weights) == (prior.version, fingerprint(prior.bias, prior.weights, prior.prior)):
                 self._models[terms] = prior
             else:
                 self._models[terms] = None
@@ -113,4 +114,5 @@ def step_of(terms: Terms, traced: Traced, model: score.Model) -> Step:
 
 def snapshot_key(snapshot: Snapshot) -> tuple[str, str]:
     """Its version, and a fingerprint of its weights."""
-    return snapshot.version, fingerprint(snapshot.scorer["bias"], snapshot.scorer["weights"])
+    scorer = snapshot.scorer
+    return snapshot.version, fingerprint(scorer["bias"], scorer["weights"], scorer["prior"])

@@ -60,9 +60,9 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Attempt | Answer).decode
 
 
-def fingerprint(bias: float, weights: Sequence[float]) -> str:
+def fingerprint(bias: float, weights: Sequence[float], prior: Sequence[float]) -> str:
     """Of a model's content: two trainers may give two the same version."""
-    return blake2b(_encode([bias, list(weights)]), digest_size=8).hexdigest()
+    return blake2b(_encode([bias, list(weights), list(prior)]), digest_size=8).hexdigest()
 
 
 class Tracer:
@@ -81,7 +81,7 @@ class Tracer:
         change = evolve(state, customer_id, arrivals, clock_ms, scorer, policy)
         if change is not None:
             if scorer is not self._scorer:
-                self._scorer, self._fingerprint = scorer, fingerprint(scorer.bias, scorer.weights)
+                self._scorer, self._fingerprint = scorer, fingerprint(scorer.bias, scorer.weights, scorer.prior)
             model = scorer.horizon_days, scorer.version, self._fingerprint
             terms = Terms(clock_ms, policy.effects, policy.silence_ms, policy.capped_rules, *model)
             causes = [(*source_of(arrival.mark), arrival.offset) for arrival in arrivals]

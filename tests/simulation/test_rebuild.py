@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from schemas.registry import DEAD_LETTERS
 from streams.faust_log import FaustLog
+from streams.log import Outgoing
 from tests.simulation.clockwork import run
 from tests.simulation.fleet import Fleet, catch_up, finish, rest
 from tests.simulation.judge import judge
@@ -17,15 +21,25 @@ CALM = Shape()
 
 
 async def effects_again(seed: int) -> int:
-    """How many are published after a wipe of everything."""
+    """How many that were published before are published again after a wipe of everything.
+
+    What is new may come: a crossing of the risk's threshold is noticed at the next score, and scores may fall on other days.
+    """
     world = World(seed, CALM, NO_FAULTS)
     await Fleet(world).live()
     await finish(world)
-    before = world.counts["effects"]
+    before, again = {*world.actions, *world.lessons}, []
+    take = world.take
+
+    def watch(message: Outgoing) -> None:
+        again.extend(before & {message.key.decode() if message.topic == DEAD_LETTERS else json.loads(message.value)["id"]})
+        take(message)
+
+    world.take = watch  # type: ignore[method-assign]
     world.restore(None)
     await rest(await catch_up(world))
-    assert before > 20 and not judge(world).notes
-    return world.counts["effects"] - before
+    assert len(before) > 20 and not judge(world).notes
+    return len(again)
 
 
 def all_seeds() -> list[int]:
@@ -39,4 +53,4 @@ def test_a_rebuild_publishes_nothing_again() -> None:
 
 def test_without_the_moments_it_would(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FaustLog, "moments", lambda self: {})
-    assert sum(all_seeds()) > 100
+    assert sum(all_seeds()) > 20

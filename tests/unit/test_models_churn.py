@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from math import exp
+from math import exp, log
 
 import msgspec
 import pytest
 
-from portrait.models.churn import FEATURES, PRIOR, REASONS_MAX, Scorer, features, fresh, from_snapshot, reasons
+from portrait.models.churn import FEATURES, PRIOR, Scorer, features, fresh, from_snapshot
 from portrait.models.learner import Learner
-from portrait.models.prior import none_logit
+from portrait.models.prior import START, logits
+from portrait.models.reasons import REASONS_MAX, levers, reasons
 from portrait.state import State
-from tests.corekit import DAY0, HORIZON_DAYS, Customer, click, complaint, event, order
+from schemas.outputs import Lever
+from tests.corekit import DAY0, HORIZON_DAYS, Customer, at, click, complaint, event, order, rfc3339
 from tests.unit.test_models_learner import lessons, taught
 
 
 def features_of(customer: Customer, day: int) -> dict[str, float]:
-    x = features(customer.known.parts, customer.known.rhythm, DAY0 + day, HORIZON_DAYS)
+    x = features(customer.known.parts, customer.known.rhythm, DAY0 + day, fresh(HORIZON_DAYS))
     assert x is not None
     return dict(zip(FEATURES, x, strict=True))
 
@@ -25,7 +27,7 @@ def test_before_the_first_label_the_score_is_the_priors() -> None:
     customer = Customer()
     customer.sees(order(0), order(20))
     customer.waits_until(50)
-    logit = none_logit(2, 30, 50, HORIZON_DAYS)
+    logit = logits(START, 2, 30, 50, HORIZON_DAYS).none
     assert customer.known.risk == pytest.approx(1 / (1 + exp(-logit)), abs=1e-12)
 
 
@@ -57,7 +59,7 @@ def test_who_has_bought_nothing_has_no_score() -> None:
     customer.sees(click(0), complaint(1))
     assert customer.known.risk is None
     assert "churn_risk" not in customer.fields
-    assert features(State().parts, State().rhythm, DAY0, HORIZON_DAYS) is None
+    assert features(State().parts, State().rhythm, DAY0, fresh(HORIZON_DAYS)) is None
 
 
 def test_features_say_what_their_names_say() -> None:
@@ -82,7 +84,7 @@ def test_reasons_are_the_customers_own_strongest_first_and_say_the_direction() -
     customer.sees(order(0), order(5), order(10))
     customer.waits_until(150)
     known = customer.known
-    x = features(known.parts, known.rhythm, DAY0 + 150, HORIZON_DAYS)
+    x = features(known.parts, known.rhythm, DAY0 + 150, fresh(HORIZON_DAYS))
     assert x is not None
     found = reasons(fresh(HORIZON_DAYS), x, known.parts, known.rhythm, DAY0 + 150)
     assert found[0].code == "risk.silence.up"
@@ -110,7 +112,7 @@ def test_what_did_not_happen_is_no_reason_against_a_customer() -> None:
     customer = Customer()
     customer.sees(order(0))
     known = customer.known
-    x = features(known.parts, known.rhythm, DAY0, HORIZON_DAYS)
+    x = features(known.parts, known.rhythm, DAY0, fresh(HORIZON_DAYS))
     assert x is not None
     averse = Scorer(
         version="1.1", horizon_days=HORIZON_DAYS, bias=0.0, weights=[-1.0] * len(FEATURES), means=[9.0] * len(FEATURES)
@@ -133,3 +135,65 @@ def test_a_scorer_for_other_code_is_refused(broken: dict[str, object]) -> None:
     wrong = msgspec.structs.replace(snapshot, scorer=snapshot.scorer | broken)
     with pytest.raises(ValueError, match=r"snapshot 1\.10"):
         from_snapshot(wrong)
+
+
+def test_features_beyond_purchases() -> None:
+    customer = Customer()
+    customer.sees(order(0), *[click(day) for day in (1, 2, 40, 41, 42, 50)])
+    quiet = features_of(customer, 55)
+    assert quiet["visits_usual"] == pytest.approx(log((4 + 1) / (2 / 2 + 1)))
+    assert {quiet[name] for name in ("unhappy90", "late90", "rivals90", "resolved_well", "resolved_badly")} == {0.0}
+    customer.sees(
+        event("rating.given", 51, stars=1),
+        event("survey.answered", 51, survey="S", question="Q", nps=6),
+        event("conversation.closed", 51, conversation_id="V", channel="app", solved=False, stars=1),
+        event("rating.given", 52, stars=3),
+        event("order.delivered", 52, order_id="o0", placed_at=rfc3339(at(0)), promised_at=rfc3339(at(51))),
+        event("mention.posted", 53, platform="weibo", brands=["A", "B"], rivals=["B"]),
+        event("account.followed", 53, platform="weibo", account="B", rivals=["B"]),
+        complaint(53, "K1"),
+        event("complaint.resolved", 54, complaint_id="K1", opened_at=rfc3339(at(53)), satisfaction=5),
+        event("complaint.resolved", 54, complaint_id="K2", opened_at=rfc3339(at(50)), satisfaction=2),
+        event("complaint.resolved", 54, complaint_id="K3", opened_at=rfc3339(at(50)), satisfaction=3),
+    )
+    found = features_of(customer, 55)
+    assert found["unhappy90"] == pytest.approx(log(1 + 3))
+    assert (found["late90"], found["rivals90"]) == (pytest.approx(log(2)), pytest.approx(log(3)))
+    assert (found["complaints_open"], found["resolved_well"], found["resolved_badly"]) == (0.0, 1.0, 1.0)
+    forgotten = features_of(customer, 53 + 90)
+    assert {forgotten[name] for name in ("unhappy90", "late90", "rivals90")} == {0.0}
+
+
+def scorer_of(**weights: float) -> Scorer:
+    start = fresh(HORIZON_DAYS)
+    return msgspec.structs.replace(start, weights=[weights.get(name, 0.0) for name in FEATURES], means=[0.0] * len(FEATURES))
+
+
+def told(customer: Customer, day: int, scorer: Scorer) -> tuple[float, dict[str, Lever]]:
+    known, today = customer.known, DAY0 + day
+    x = features(known.parts, known.rhythm, today, scorer)
+    assert x is not None
+    return scorer.risk(x), {lever.code: lever for lever in levers(scorer, x, known.parts, known.rhythm, today)}
+
+
+def test_a_lever_says_what_the_score_would_be_and_it_is_that_when_it_happens() -> None:
+    customer, scorer = Customer(), scorer_of(prior=1.0, complaints_open=0.8, resolved_well=-0.2, recency=0.1)
+    customer.sees(order(0), order(10), complaint(12, "K1"))
+    risk, found = told(customer, 40, scorer)
+    assert next(iter(found)) == min(found, key=lambda code: found[code].churn)
+    assert set(found) == {"lever.buy", "lever.resolve"}
+    assert all(lever.churn < risk for lever in found.values())
+    assert f"{found['lever.resolve'].churn * 100:.0f} %" in found["lever.resolve"].en
+    bought = Customer()
+    bought.sees(order(0), order(10), complaint(12, "K1"), order(40))
+    assert told(bought, 40, scorer)[0] == pytest.approx(found["lever.buy"].churn, abs=1e-4)
+    customer.sees(event("complaint.resolved", 40, complaint_id="K1", opened_at=rfc3339(at(12)), satisfaction=5))
+    assert told(customer, 40, scorer)[0] == pytest.approx(found["lever.resolve"].churn, abs=1e-4)
+
+
+def test_no_lever_for_what_did_not_happen_and_none_that_would_raise_the_risk() -> None:
+    customer = Customer()
+    customer.sees(order(0), click(1))
+    assert "lever.deliver-in-time" not in told(customer, 20, scorer_of(late90=2.0))[1]
+    assert told(customer, 20, scorer_of(recency=-1.0))[1] == {}
+    assert set(told(customer, 50, scorer_of(visits_usual=-2.0))[1]) == {"lever.visit"}

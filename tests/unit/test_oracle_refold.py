@@ -14,7 +14,7 @@ import pytest
 from oracle.histories import NOTHING, Write, refold
 from oracle.ledger import Ledger
 from oracle.refold import Life, Place, Step
-from oracle.score import FEATURES, LOG_ODDS_MAX, Model, prior_alone, prior_log_odds, values_of
+from oracle.score import FEATURES, LOG_ODDS_MAX, Model, log_odds_of_having_left, prior_alone, prior_log_odds, values_of
 from oracle.tools import DAY_MS
 from portrait.evolve import Arrival, evolve, published
 from portrait.models import churn
@@ -143,20 +143,23 @@ def test_a_purchase_becomes_a_lesson_when_its_horizon_is_over() -> None:
 
 def test_the_prior_of_a_fresh_buyer_and_of_one_long_gone() -> None:
     # 60 days, once: silent = (43.3 / 103.3) ** 0.525 = 0.6335, gone = 0.891 / 1.614 = 0.5520
-    assert prior_log_odds(1, 0, 0, 60) == pytest.approx(log((0.6335 + 0.5520) / (1 - 0.6335)), abs=1e-3)
-    assert prior_log_odds(2000, 3000, 9000, 60) == LOG_ODDS_MAX
+    prior = 0.525, 43.3, 0.891, 1.614
+    assert prior_log_odds(prior, 1, 0, 0, 60) == pytest.approx(log((0.6335 + 0.5520) / (1 - 0.6335)), abs=1e-3)
+    assert log_odds_of_having_left(prior, 1, 0, 0) == pytest.approx(log(0.5520), abs=1e-3)
+    assert prior_log_odds(prior, 2000, 3000, 9000, 60) == log_odds_of_having_left(prior, 2000, 3000, 9000) == LOG_ODDS_MAX
 
 
 def test_features_of_one_order() -> None:
     ledger = Ledger()
     for event in (order(0, amount_minor=1000), click(0), click(3), complaint(1)):
         ledger.add(event)
-    values = dict(zip(FEATURES, values_of(ledger, DAY0 + 10, HORIZON_DAYS), strict=True))
+    values = dict(zip(FEATURES, values_of(ledger, DAY0 + 10, prior_alone(HORIZON_DAYS)), strict=True))
     assert values["recency"] == values["tenure"] == pytest.approx(log(11))
     assert values["spend"] == pytest.approx(log(1001))
     assert (values["visits7"], values["visits30"]) == (0.0, pytest.approx(log(3)))  # day 3 left the seven days on day 10
     assert values["quiet"] == pytest.approx(log(8))
     assert (values["complaints_open"], values["complaints90"]) == (1.0, pytest.approx(log(2)))
+    assert values["visits_usual"] == pytest.approx(log(3))
     assert values["lateness"] == pytest.approx(log(13 / 93))
 
 

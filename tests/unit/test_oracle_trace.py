@@ -11,6 +11,7 @@ import pytest
 
 from portrait.evolve import Arrival, Change, published
 from portrait.models.churn import FEATURES, Scorer
+from portrait.models.prior import START
 from portrait.state import State, decode, encode, mark_of
 from profile_store.contract import Write
 from schemas.event import Event
@@ -27,7 +28,7 @@ WEIGHTS = [3.0 if name == "visits7" else 0.0 for name in FEATURES]
 SCORER = Scorer(version="1.50", horizon_days=HORIZON_DAYS, bias=-3.0, weights=WEIGHTS, means=[0.0] * len(FEATURES))
 SNAPSHOT = Snapshot(
     model="churn", generation=1, lessons=50, trained_at_ms=0, offsets={}, recent=[], learner={}, metrics={}, digest="",
-    scorer={"bias": -3.0, "weights": WEIGHTS, "horizon_days": HORIZON_DAYS},
+    scorer={"bias": -3.0, "weights": WEIGHTS, "prior": list(START), "horizon_days": HORIZON_DAYS},
 )  # fmt: skip
 
 

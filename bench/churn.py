@@ -1,0 +1,135 @@
+"""``python -m bench.churn``: churn risk of the product's own code on any log of purchases, beside gradient boosting refitted
+every week and
+MBG/NBD refitted every month, on the same moments. The last line is JSON. See docs/churn.md."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from bench.figures import rounded
+from bench.quality import peers, scores
+from bench.quality.drive import Drive, Moments, labels
+from bench.quality.logs import READERS, Purchase, read
+
+SEED = 1
+
+
+def main() -> None:
+    given = _arguments(sys.argv[1:])
+    console = Console(stderr=True, highlight=False)
+    try:
+        purchases = read(given.log, given.format)
+    except (OSError, ValueError) as error:
+        console.print(f"{given.log} can't be read: {error}")
+        sys.exit(2)
+    with Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True) as bar:
+        figures = compare(purchases, given, lambda title, total: _step(bar, title, total))
+    _print(figures)
+    print(msgspec.json.encode(figures).decode())
+
+
+def _arguments(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.churn", description=__doc__)
+    parser.add_argument("--log", type=Path, required=True, help="a file, .gz or not")
+    parser.add_argument("--format", choices=sorted(READERS), required=True, help="csv: with the heads customer, time, amount")
+    parser.add_argument("--horizon", type=int, default=90, metavar="DAYS", help="churn: nothing bought within so many days")
+    parser.add_argument(
+        "--grid", type=int, default=28, metavar="DAYS", help="a timer every so many days a customer, beside each purchase"
+    )
+    parser.add_argument(
+        "--test-from", type=int, metavar="DAY", help="first day of the test, from the log's first; by default its middle"
+    )
+    parser.add_argument(
+        "--no-truncation", action="store_true", help="leave out the second run, which proves that nothing looks ahead"
+    )
+    return parser.parse_args(arguments)
+
+
+def _step(bar: Progress, title: str, total: int) -> Callable[[], None]:
+    task = bar.add_task(title, total=total)
+    return lambda: bar.advance(task)
+
+
+def compare(
+    purchases: list[Purchase], given: argparse.Namespace, step: Callable[[str, int], Callable[[], None]]
+) -> dict[str, Any]:
+    first, last = purchases[0].day, purchases[-1].day
+    start = first + (given.test_from if given.test_from is not None else (last - first + 1) // 2)
+    until = last - given.horizon
+    if start >= until:
+        raise SystemExit(f"the log has {last - first} days: too few for a horizon of {given.horizon}")
+    drive = Drive(given.horizon, given.grid)
+    moments = drive.run(purchases, until, step("the product", until - first + 1))
+    y = labels(moments, purchases, given.horizon)
+    tested = moments.days >= start
+    found = {"portrait": moments.risks}
+    x = peers.features(moments, purchases)
+    for name, settings in peers.HGB.items():
+        each = step(name, (until - start) // peers.HGB_EVERY_DAYS + 1)
+        found[name] = peers.hgb(x, y, moments.days, given.horizon, start, settings, each)
+    found["mbg_monthly"] = peers.mbg(
+        moments, purchases, given.horizon, start, step("mbg_monthly", (until - start) // peers.MBG_EVERY_DAYS + 1)
+    )
+    figures = _figures(y[tested], {name: risks[tested] for name, risks in found.items()}, moments, tested)
+    costs = drive.costs()
+    figures |= {
+        "format": given.format, "horizon_days": given.horizon, "grid_days": given.grid,
+        "customers": len(drive.states), "purchase_days": len(purchases), "test_days": [start - first, until - first],
+        "lessons": drive.learner.lessons, "learn_us": rounded(costs.learn_us), "predict_us": rounded(costs.predict_us),
+        "state_bytes": rounded(costs.state_bytes),
+    }  # fmt: skip
+    if not given.no_truncation:
+        figures["truncation"] = _truncation(purchases, given, moments, (start + until) // 2, step)
+    return figures
+
+
+def _figures(y: np.ndarray, found: dict[str, np.ndarray], moments: Moments, tested: np.ndarray) -> dict[str, Any]:
+    days, customers = moments.days[tested], moments.customers[tested]
+    ours = found["portrait"]
+    figures: dict[str, Any] = {"moments": len(y), "base_rate": rounded(float(y.mean()))}
+    figures |= {name: round(value, 5) for name, value in scores.all_of(y, ours, days).items()}
+    for name, risks in found.items():
+        if name != "portrait":
+            figures[name] = {metric: round(value, 5) for metric, value in scores.all_of(y, risks, days).items()}
+            for metric in ("auc", "log_loss"):
+                gain = scores.paired(scores.METRICS[metric], y, ours, risks, customers, SEED)
+                figures[name][f"our_{metric}_less_theirs"] = [round(value, 5) for value in gain]
+    return figures
+
+
+def _truncation(
+    purchases: list[Purchase], given: argparse.Namespace, whole: Moments, cut: int, step: Callable[[str, int], Callable[[], None]]
+) -> dict[str, Any]:
+    """Everything after a day deleted: each earlier score must be the same, to the last bit."""
+    first = purchases[0].day
+    drive = Drive(given.horizon, given.grid)
+    moments = drive.run([p for p in purchases if p.day <= cut], cut, step("the product, without the future", cut - first + 1))
+    before = whole.days <= cut
+    same = len(moments.risks) == int(before.sum()) and bool(np.array_equal(moments.risks, whole.risks[before]))
+    return {"cut_day": cut - first, "moments": len(moments.risks), "identical": same}
+
+
+def _print(figures: dict[str, Any]) -> None:
+    table = Table(
+        "model", "AUC", "PR-AUC returns", "log-loss", "Brier", "ECE", "ECE, 3 worst months", "our AUC less theirs", box=None
+    )
+    names = ["auc", "pr_auc_returns", "log_loss", "brier", "ece", "ece_worst_months"]
+    table.add_row("Portrait", *(f"{figures[name]:.4f}" for name in names), "")
+    for peer in (*peers.HGB, "mbg_monthly"):
+        gain, low, high = figures[peer]["our_auc_less_theirs"]
+        table.add_row(peer, *(f"{figures[peer][name]:.4f}" for name in names), f"{gain:+.4f} ({low:+.4f} to {high:+.4f})")
+    Console(highlight=False).print(table, "")
+
+
+if __name__ == "__main__":
+    main()
