@@ -76,6 +76,7 @@ class Life:
         self._scored_day, self._rescore_day = 0, FAR
         self._cooldowns: dict[str, int] = {}
         self._effects = 0
+        self._blind = False
 
     def fork(self) -> Life:
         """The same history, which may go on in another way."""
@@ -87,8 +88,8 @@ class Life:
         if self.risk is not None and self.model_version != step.model.version:
             self._rescore(step.model, self._scored_day)
         events = self._new(step.causes)
-        timeless = not self.moment_ms
-        if timeless:
+        self._blind = not self.moment_ms and step.clock_ms <= 0
+        if not self.moment_ms:
             first_ms = min([event.time_ms for event in events[:1]] + [self.ledger.first_ms] * bool(self.ledger.events))
             self.moment_ms = min(first_ms, step.clock_ms) if step.clock_ms > 0 else first_ms
         settled = False
@@ -103,7 +104,7 @@ class Life:
         if not settled or day_of(self.moment_ms) < day_of(step.clock_ms):
             self._settle(max(self.moment_ms, step.clock_ms), (), step)
         self.moment_ms = max(self.moment_ms, step.clock_ms)
-        if timeless and step.clock_ms <= 0:
+        if self._blind:
             self.moment_ms = 0
             self._cooldowns.clear()
 
@@ -139,6 +140,8 @@ class Life:
             self._plan(step.model, today)
         self._mature(today, step)
         self.wake_ms = self._next_wake_ms(today)
+        if self._blind:
+            stage_before, risk_before = "", None
         turn = Turn(self.ledger, events, stage_before, stage, risk_before, self.risk)
         loud = step.effects if events else at_ms > step.silence_ms
         for rule, episode in called_for(turn):

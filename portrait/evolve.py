@@ -56,14 +56,15 @@ def evolve(
     """Fold ``arrivals`` (in the order of the log within each partition) and settle at ``clock_ms``.
 
     ``clock_ms``: every partition has been read to this moment; 0: that is not known yet. Until it is, a new state has no moment
-    of its own (0), and is settled as of its first event, when nothing was silent. The given state is consumed: it is changed
-    in place. Without arrivals this is a tick. None: nothing is new or due, and there is nothing to write.
+    of its own (0), and is settled as of its first event, when nothing was silent; rules look at its events alone. The given
+    state is consumed: it is changed in place. Without arrivals this is a tick. None: nothing is new or due, and there is nothing
+    to write.
     """
     if state is None:
         if not arrivals:
             return None
         state = State()
-    timeless, day_before = not state.moment_ms, state.moment_ms // DAY_MS
+    day_before = state.moment_ms // DAY_MS
     fresh, repeated, duplicates = _sift(state, arrivals)
     if not fresh and not duplicates and not state.effects and (due_ms(state) or NEVER) > clock_ms:
         return None
@@ -71,7 +72,7 @@ def evolve(
     work = Settling(customer_id, state, clock_ms, scorer, policy)
     if state.risk is not None and state.model != scorer.version:
         rescore(state, scorer)
-    if timeless:  # before its first event nothing is known, so nothing was silent
+    if not state.moment_ms:  # before its first event nothing is known, so nothing was silent
         first_ms = min(fresh[0].time_ms if fresh else NEVER, state.parts.activity.first_ms if state.events else NEVER)
         state.moment_ms = min(first_ms, clock_ms) if clock_ms > 0 else first_ms
     for group in _by_day(fresh, state.moment_ms // DAY_MS):
@@ -90,7 +91,7 @@ def evolve(
         expire(state)
     state.version += 1
     fields = show(work)
-    if timeless and clock_ms <= 0:  # its first event may lie far ahead of what other partitions still hold unread
+    if work.blind:  # its first event may lie far ahead of what other partitions still hold unread
         state.moment_ms, state.cooldowns = 0, {}
     external = external_ids(state)
     added, removed = sorted(external - external_before), sorted(external_before - external)

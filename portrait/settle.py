@@ -53,10 +53,14 @@ class Policy(NamedTuple):
 class Settling:
     """What accumulates while one state is moved through its moments."""
 
-    __slots__ = ("capped", "clock_ms", "customer_id", "dirty", "moved", "policy", "scorer", "shown_risk", "stage", "state", "x")
+    __slots__ = (
+        "blind", "capped", "clock_ms", "customer_id", "dirty", "moved", "policy", "scorer", "shown_risk", "stage", "state", "x",
+    )  # fmt: skip
 
     def __init__(self, customer_id: str, state: State, clock_ms: int, scorer: Scorer, policy: Policy) -> None:
         self.customer_id, self.state, self.clock_ms, self.scorer, self.policy = customer_id, state, clock_ms, scorer, policy
+        # No clock, and no moment from an earlier one: whatever is known, older orders may stand unread.
+        self.blind = not state.moment_ms and clock_ms <= 0
         self.dirty: set[int] = set()  # features whose view may have changed
         # Whether stage, rhythm or model may have changed since the last view.
         self.moved = not state.version or (state.risk is not None and state.model != scorer.version)
@@ -193,9 +197,9 @@ def wake_ms(customer_id: str, state: State, stage: Stage) -> int:
 def _apply_rules(work: Settling, stage_before: str, stage: Stage, risk_before: float | None, events: Sequence[Event]) -> None:
     state = work.state
     happened: set[object] = {type(event.data) for event in events}
-    if stage.name != stage_before:
+    if stage.name != stage_before and not work.blind:
         happened.add("stage")
-    if state.risk != risk_before:
+    if state.risk != risk_before and not work.blind:
         happened.add("risk")
     turn = Turn(events, stage_before, stage, risk_before, state, work.scorer, work.x)
     for rule in RULES:

@@ -88,6 +88,17 @@ def test_who_is_known_only_afterwards_is_not_welcomed_back() -> None:
     assert of("lost-customer-came-back", customer) == []
 
 
+def test_nobody_turns_before_there_is_a_clock() -> None:
+    """What was bought between the two orders may lie in a partition that is unread; a complaint is one whatever is."""
+    customer = Customer()
+    for seen in (order(0), order(CHURNED + 1, amount_minor=SPENT_MINOR), complaint(CHURNED + 1.5)):
+        customer.evolve([customer.arrival(seen)], 0)
+    assert customer.known.stage == "won_back"
+    assert [action.rule for action in customer.actions()] == ["valued-customer-complained"]
+    customer.sees(order(CHURNED + 2))
+    assert of("lost-customer-came-back", customer) == []
+
+
 # valued-customer-complained
 
 

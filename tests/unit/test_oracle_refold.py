@@ -109,6 +109,15 @@ def test_a_lost_customer_comes_back_once_known_as_lost() -> None:
     assert id_of("lost-customer-came-back", str(DAY0 + 400)) in life.raised
 
 
+def test_nobody_comes_back_before_there_is_a_clock() -> None:
+    events = places(order(0), order(400), complaint(401))
+    life = Life(ID, events)
+    for place in events:
+        life.take(step(place, day=-DAY0))
+    assert (life.stage, life.moment_ms) == ("won_back", 0)
+    assert life.called_for == set()
+
+
 def clicks_alone(version: str, bias: float = -3.0) -> Model:
     """Each click raises the risk: log1p of 5 clicks in 7 days, times 3, is 5.4."""
     return Model(version, HORIZON_DAYS, bias, [3.0 if name == "visits7" else 0.0 for name in FEATURES])
