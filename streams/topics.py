@@ -14,6 +14,7 @@ from streams.settings import Settings
 
 DAY_MS = 86_400_000
 FOREVER = "-1"
+NEVER_MS = str(2**63 - 1)
 #: A dead letter holds its value as base64 (a third more), a model snapshot its learner: both may pass the broker's 1 MB.
 LARGE_RECORD_BYTES = 4 * 1024 * 1024
 #: With three replicas or more, an acknowledged record is on two of them.
@@ -38,6 +39,8 @@ def plan(settings: Settings, *, create_time: bool = False) -> list[TopicPlan]:
     """
     time_type = "CreateTime" if create_time else "LogAppendTime"
     stamped = {"message.timestamp.type": time_type}
+    if create_time:  # else each week of history is a segment, and a decade more files than a broker may hold open
+        stamped["segment.ms"] = NEVER_MS
     kept = {"cleanup.policy": "delete", "retention.ms": FOREVER, "retention.bytes": FOREVER}
     compacted = {"cleanup.policy": "compact"}
     large = {"max.message.bytes": str(LARGE_RECORD_BYTES)}

@@ -36,6 +36,14 @@ def test_a_replay_keeps_its_producers_time() -> None:
             assert wanted.config["message.timestamp.type"] == "CreateTime"
 
 
+def test_a_history_is_not_cut_into_a_file_for_each_of_its_weeks() -> None:
+    """A broker holds every segment open: 28 partitions of thirty years, a segment a week, were more than it may."""
+    for name in EVENTS:
+        (wanted,) = (p for p in plan(Settings(), create_time=True) if p.name == name)
+        assert int(wanted.config["segment.ms"]) > 1000 * 365 * 86_400_000
+        assert "segment.ms" not in PLAN[name].config
+
+
 def test_registers_are_compacted_and_whole() -> None:
     for name in ("models", "dead-letters-replayed"):
         assert (PLAN[name].partitions, PLAN[name].config["cleanup.policy"]) == (1, "compact")
