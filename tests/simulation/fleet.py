@@ -162,9 +162,8 @@ async def catch_up(world: World) -> Worker:
 async def finish(world: World) -> None:
     """One worker reads all there is, and waits for what silence brings."""
     last = await catch_up(world)
-    world.now_ms = (
-        world.now_ms // DAY_MS + 1
-    ) * DAY_MS + DAY_MS // 2  # noon: what is due is due, whatever the margin of the ticks
+    tomorrow_ms = (world.now_ms // DAY_MS + 1) * DAY_MS
+    world.now_ms = tomorrow_ms + DAY_MS // 2  # noon: what is due is due, whatever the margin of the ticks
     await rest(last)
 
 

@@ -26,6 +26,7 @@ class Shape:
     cache: int = 100
     piece: int = 2  # profiles of one commit
     ticks_at_once: int = 500
+    sweep: float = 0.1  # a worker sweeps at such a share of the moments at which it could
     clock: Clock = "wall"
     late: float = 0.3  # share of the events that are told hours to months after they happened
     step_ms: int = DAY_MS  # the usual time between two events
@@ -76,6 +77,7 @@ def draw(seed: int) -> tuple[Shape, Faults]:
         cache=cache,
         piece=rng.choice((1, 2, 400)),
         ticks_at_once=ticks_at_once,
+        sweep=rng.choice((0.02, 0.1)),
         clock=rng.choice(("wall", "wall", "wall", "stream")),
         late=rng.choice((0.0, 0.05, 0.3)),
         step_ms=rng.choice((DAY_MS // 10, DAY_MS, 5 * DAY_MS)),

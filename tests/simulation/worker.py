@@ -16,7 +16,6 @@ from tests.simulation.store import FaultyStore
 from tests.simulation.world import Died, Rec, World
 
 METRICS = Metrics()  # nobody looks at them here, and making a set takes as long as some hundred events
-SWEEP_SHARE = 0.1  # of the moments at which it could
 REDELIVERED_MAX = (10, 100)  # records, a little or a lot
 
 
@@ -90,7 +89,7 @@ class Worker:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(0)
-            if self.world.rng.random() < SWEEP_SHARE:
+            if self.world.rng.random() < self.world.shape.sweep:
                 self.look()
                 await self.loop.sweep()
 
