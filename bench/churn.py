@@ -1,6 +1,5 @@
 """``python -m bench.churn``: churn risk of the product's own code on any log of purchases, beside gradient boosting refitted
-every week and
-MBG/NBD refitted every month, on the same moments. The last line is JSON. See docs/churn.md."""
+every week and MBG/NBD refitted every month, on the same moments. The last line is JSON. See docs/churn.md."""
 
 from __future__ import annotations
 
@@ -73,7 +72,7 @@ def compare(
     y = labels(moments, purchases, given.horizon)
     tested = moments.days >= start
     found = {"portrait": moments.risks}
-    x = peers.features(moments, purchases)
+    x = np.hstack([peers.features(moments, purchases), moments.features])  # the peer sees all that the product sees, and more
     for name, settings in peers.HGB.items():
         each = step(name, (until - start) // peers.HGB_EVERY_DAYS + 1)
         found[name] = peers.hgb(x, y, moments.days, given.horizon, start, settings, each)
@@ -128,7 +127,7 @@ def _print(figures: dict[str, Any]) -> None:
     for peer in (*peers.HGB, "mbg_monthly"):
         gain, low, high = figures[peer]["our_auc_less_theirs"]
         table.add_row(peer, *(f"{figures[peer][name]:.4f}" for name in names), f"{gain:+.4f} ({low:+.4f} to {high:+.4f})")
-    Console(highlight=False).print(table, "")
+    Console(highlight=False, width=130).print(table, "")
 
 
 if __name__ == "__main__":

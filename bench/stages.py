@@ -1,6 +1,5 @@
 """``python -m bench.stages``: does the lifecycle stage say what it should? How many of each stage buy again within the
-horizon, and how often
-the stage changes. On any log of purchases; the last line is JSON."""
+horizon, and how often the stage changes. On any log of purchases; the last line is JSON. See docs/churn.md."""
 
 from __future__ import annotations
 

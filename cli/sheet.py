@@ -12,7 +12,7 @@ from rich.text import Text
 from cli.present import Lang, ago, date, money, percent, plain, risk_bar, risk_colour, say, span, stage_text
 from portrait.structures import ESTIMATED
 from schemas import profile as contract
-from schemas.outputs import Action, Reason
+from schemas.outputs import Action, Lever, Reason
 
 #: What is counted in a line: more would be a list, not a picture.
 COUNTED = 4
@@ -127,7 +127,7 @@ class Sheet:
     def _value(self, value: str) -> str:
         return plain(_VALUES_ZH.get(value, value) if self._lang == "zh" else value)
 
-    def _reason(self, reason: Reason) -> str:
+    def _reason(self, reason: Reason | Lever) -> str:
         return say({"en": reason.en, "zh": reason.zh}, self._lang)
 
     def _ago(self, ms: int) -> str:
@@ -172,6 +172,8 @@ class Sheet:
         for reason in risk.reasons:
             arrow = ("▲ ", "red") if reason.code.endswith(".up") else ("▼ ", "green")
             yield Text.assemble(arrow, self._reason(reason))
+        for lever in risk.levers:
+            yield Text.assemble(("→ ", "cyan"), self._reason(lever))
 
     def _next(self) -> Iterator[Text | str]:
         if self._actions is None:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from portrait.features.registry import FEATURES
+from portrait.journey import journey
 from portrait.lifecycle import reason_of
 from portrait.models.reasons import levers, reasons
 from portrait.settle import Settling
@@ -18,7 +19,10 @@ _json = msgspec.json.Encoder().encode
 BEFORE = 2
 
 
-NEEDS = [feature.name for feature in FEATURES].index("needs")
+_NAMES = [feature.name for feature in FEATURES]
+NEEDS = _NAMES.index("needs")
+#: What the step of the journey follows from, besides stage and purchases.
+FUNNEL = frozenset(_NAMES.index(name) for name in ("behaviour", "consumption", "needs", "social", "feedback"))
 
 
 def next_shown_day(state: State) -> int:
@@ -52,6 +56,9 @@ def show(work: Settling) -> dict[str, bytes | None]:
             fields["churn_risk"] = risk
             if another_day or work.moved or risk != work.shown_risk or NEEDS in work.dirty:  # its words count complaints
                 fields["risk"] = _json(_risk(work))
+        if another_day or work.moved or not FUNNEL.isdisjoint(work.dirty):
+            step = journey(state.parts, state.rhythm.count, state.stage, today)
+            fields["journey"] = _json({"step": step.step, "why": step.why})
     fields["version"] = b"%d" % state.version
     fields["updated_at_ms"] = b"%d" % state.moment_ms
     return fields

@@ -229,6 +229,13 @@ class Lifecycle(View, frozen=True, kw_only=True):
     before: list[EarlierStage] = []  # latest first, the last two
 
 
+class Journey(View, frozen=True, kw_only=True):
+    """Where the customer stands between having heard of the shop and recommending it."""
+
+    step: Literal["awareness", "consideration", "purchase", "retention", "advocacy"]
+    why: Reason
+
+
 class Risk(View, frozen=True, kw_only=True):
     """Churn risk: the probability that nothing is bought within the horizon."""
 
@@ -255,6 +262,7 @@ class Profile(View, frozen=True, kw_only=True):
     basic: Basic | None = None
     contacts: Contacts | None = None
     lifecycle: Lifecycle | None = None
+    journey: Journey | None = None
     risk: Risk | None = None
 
 

@@ -1,8 +1,7 @@
 """The product's own code over a log of purchases, a day at a time: states, features, labels, trainer, a snapshot a day.
 
 Each day: fold its purchases and tick who is due, learn the lessons that matured, then score with yesterday's snapshot. A
-scoring moment
-is every purchase, and a timer every ``grid`` days a customer, staggered by id.
+scoring moment is every purchase, and a timer every ``grid`` days a customer, staggered by id.
 """
 
 from __future__ import annotations

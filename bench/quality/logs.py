@@ -1,8 +1,7 @@
 """Purchase logs of several formats as one: who bought on which day, for how much.
 
 As in the literature on customer bases, all orders of one customer on one UTC day are one purchase. Cancellations and lines
-that are not
-positive are left out.
+that are not positive are left out.
 """
 
 from __future__ import annotations

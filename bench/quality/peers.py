@@ -1,6 +1,5 @@
 """The peers on the same moments: gradient boosting refitted every week, MBG/NBD refitted every month. Both see only labels and
-purchases of
-the past."""
+purchases of the past."""
 
 from __future__ import annotations
 

@@ -1,0 +1,63 @@
+"""Where a customer stands between having heard of the shop and recommending it. A function of the facts and the stage.
+
+The steps are those of the marketing funnel: awareness, consideration, purchase, retention, advocacy. Who is lost begins anew.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from portrait.features.feedback import LOW_NPS
+from portrait.models.churn import within
+from schemas.outputs import Reason
+
+STEPS = ("awareness", "consideration", "purchase", "retention", "advocacy")
+#: Who would recommend with at least this many of ten is a promoter.
+PROMOTER_NPS = 9
+LOST = frozenset(("dormant", "churned"))
+RECENT_DAYS = 30
+
+_WORDS = {
+    "recommends": ("Would recommend us: {n} of 10.", "愿意推荐我们：{n}/10。"),
+    "speaks": ("Speaks of us in public, {n} times in 90 days, and is not unhappy.", "90 天内公开提及我们 {n} 次，且无不满。"),
+    "again": ("Bought on {n} days.", "已在 {n} 天下单。"),
+    "bought": ("Bought once.", "已购买一次。"),
+    "looks": ("Looks around, in the last 30 days.", "近 30 天有浏览。"),  # no number: it would change at each click
+    "knows": ("Known to us; does not look around yet.", "已接触，尚未浏览。"),
+    "lost": ("Bought before; is not seen any more.", "曾经购买，现已不再出现。"),
+}
+
+
+class Journey(NamedTuple):
+    step: str
+    why: Reason
+
+
+def journey(parts: Any, purchase_days: int, stage: str, today: int) -> Journey:
+    """As of the UTC day ``today``."""
+    looks = within(parts.behaviour.days, today, RECENT_DAYS) if parts.behaviour is not None else 0
+    if not purchase_days or stage in LOST:
+        if looks:
+            return _told("consideration", "looks", 0)
+        return _told("awareness", "lost" if purchase_days else "knows", 0)
+    if purchase_days == 1:
+        return _told("purchase", "bought", 1)
+    nps = parts.feedback.last_nps[1] if parts.feedback is not None else -1
+    if nps >= PROMOTER_NPS:
+        return _told("advocacy", "recommends", nps)
+    speaks = _praises(parts, today) if not 0 <= nps <= LOW_NPS else 0
+    return _told("advocacy", "speaks", speaks) if speaks else _told("retention", "again", purchase_days)
+
+
+def _praises(parts: Any, today: int) -> int:
+    """Posts and shares in 90 days of who names no rival, and is not unhappy; 0 for anybody else."""
+    social, feedback, needs = parts.social, parts.feedback, parts.needs
+    if social is None or within(social.rival_days, today):
+        return 0
+    unhappy = (feedback is not None and within(feedback.unhappy_days, today)) or (needs is not None and within(needs.days, today))
+    return 0 if unhappy else within(social.days, today)
+
+
+def _told(step: str, why: str, n: int) -> Journey:
+    en, zh = _WORDS[why]
+    return Journey(step, Reason(f"journey.{why}", en.format(n=n), zh.format(n=n)))
