@@ -14,19 +14,25 @@ from portrait import evolve
 from profile_store.memory import MemoryBackend, MemoryShard, MemoryStore
 from streams import loop, profiles
 from streams.gate import Gate
+from tests.simulation.shape import draw, draw_orphans
+from tests.simulation.simulate import Draw
 from tests.simulation.worker import Worker
 
 Patches = Sequence[AbstractContextManager[Any]]
 
 
 class Mechanism(NamedTuple):
-    """``counter`` of the verdict must become greater than 0 within the first ``within`` seeds, once it is taken out."""
+    """``counter`` of the verdict must become greater than 0 within the first ``within`` seeds, once it is taken out.
+
+    ``drawn``: worlds of its own, where the usual ones need too many seeds to show it.
+    """
 
     name: str
     taken_out: str
     counter: str
     within: int
     patches: Callable[[], Patches]
+    drawn: Draw = draw
 
     @contextlib.contextmanager
     def removed(self) -> Any:
@@ -164,7 +170,12 @@ MECHANISMS = (
     Mechanism("their order", "positions are committed before the states", "lost", 20, _order),
     Mechanism("kept effects", "effects are in the worker's memory alone", "actions_missing", 20, _effects),
     Mechanism(
-        "kept effects first", "a new worker confirms offsets before it has published them", "actions_missing", 400, _at_once
+        "kept effects first",
+        "a new worker confirms offsets before it has published them",
+        "actions_missing",
+        100,
+        _at_once,
+        draw_orphans,
     ),
     Mechanism("dead letters first", "dead letters are published after the states", "lost", 60, _dead_letters),
     Mechanism("the clock's wait", "the clock does not wait for unread partitions", "wrong_actions", 20, _wait),

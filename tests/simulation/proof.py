@@ -1,6 +1,6 @@
 """The proof of the proof: ``python -m tests.simulation.proof`` takes out each mechanism in turn, and the simulation must notice.
 
-Each runs from seed 0 until the counter that it predicts is greater than 0. The control runs the same seeds, as many as the
+Each runs from seed 0 until the counter that it predicts is greater than 0. The control runs the same worlds, as many as the
 slowest needed, with nothing taken out. The last line is JSON; exit code 1 if something was not noticed in time, or the control
 is not clean.
 """
@@ -21,7 +21,7 @@ from rich.table import Table
 from cli.output import err, progress
 from tests.simulation.judge import HARM
 from tests.simulation.mechanisms import MECHANISMS, Mechanism
-from tests.simulation.simulate import simulate
+from tests.simulation.simulate import Draw, simulate
 
 WIDTH = 180  # of the table where stderr is no terminal
 
@@ -39,7 +39,7 @@ def prove(mechanism: Mechanism, first: int = 0) -> Proof:
     harm = Counter[str]()
     with mechanism.removed():
         for seed in range(first, first + mechanism.within):
-            found = simulate(seed).harm
+            found = simulate(seed, drawn=mechanism.drawn).harm
             harm.update(found)
             if found[mechanism.counter]:
                 return Proof(mechanism.name, seed, dict(harm))
@@ -48,6 +48,15 @@ def prove(mechanism: Mechanism, first: int = 0) -> Proof:
 
 def _prove_number(number: int, first: int) -> Proof:
     return prove(MECHANISMS[number], first)
+
+
+def _worlds(proofs: dict[str, Proof], first: int) -> dict[Draw, range]:
+    """The seeds that were needed of each kind of world."""
+    needed: dict[Draw, range] = {}
+    for mechanism in MECHANISMS:
+        seed, so_far = proofs[mechanism.name].seed, needed.get(mechanism.drawn, range(first, first))
+        needed[mechanism.drawn] = range(first, max(so_far.stop, first if seed is None else seed + 1))
+    return needed
 
 
 def _table(proofs: dict[str, Proof], control: dict[str, int], seeds: int) -> Table:
@@ -76,12 +85,14 @@ def main() -> int:
         for proof in pool.imap_unordered(partial(_prove_number, first=given.first), range(len(MECHANISMS))):
             proofs[proof.name] = proof
             bar.advance(task)
-        seeds = max(proof.seed - given.first + 1 if proof.seed is not None else 0 for proof in proofs.values())
+        worlds = _worlds(proofs, given.first)
+        seeds = sum(map(len, worlds.values()))
         task = bar.add_task("control", total=seeds)
         control = Counter[str]()
-        for outcome in pool.imap_unordered(simulate, range(given.first, given.first + seeds)):
-            control.update(outcome.harm)
-            bar.advance(task)
+        for drawn, of_worlds in worlds.items():
+            for outcome in pool.imap_unordered(partial(simulate, drawn=drawn), of_worlds):
+                control.update(outcome.harm)
+                bar.advance(task)
     Console(stderr=True, width=None if err.is_terminal else WIDTH).print(_table(proofs, dict(control), seeds))
     unnoticed = [proof.name for proof in proofs.values() if proof.seed is None]
     summary = {"mechanisms": len(MECHANISMS), "unnoticed": unnoticed, "seeds_control": seeds}

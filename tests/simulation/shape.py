@@ -37,6 +37,7 @@ class Faults:
     """Probabilities, at each opportunity: a step of a worker (small ones), or a round of the world."""
 
     crash: float = 0.01  # kill -9 between two steps
+    unpublished: float = 0.01  # kill -9 when all is committed, and nothing of it published
     uncertain: float = 0.01  # a store's reply is lost: the write was made, or it was not
     split: float = 0.05  # a crash, or a lost connection, between the scripts of two shards
     away: float = 0.01  # the store does not answer for a while
@@ -89,3 +90,9 @@ def draw(seed: int) -> tuple[Shape, Faults]:
         chosen = 0.0 if lossless and field.name in LOSSES else value * rng.choice((0, 0, 1, 1, 2))
         faults = replace(faults, **{field.name: chosen})
     return shape, faults
+
+
+def draw_orphans(seed: int) -> tuple[Shape, Faults]:
+    """Worlds in which effects are left behind and then lost: hardly a tick finds them before the store comes back older."""
+    shape, _ = draw(seed)
+    return replace(shape, sweep=0.01), replace(NO_FAULTS, unpublished=0.3, lost_tail=0.3, rebalance=0.05, zombie=0.3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from unittest.mock import patch
 
@@ -16,8 +16,10 @@ from tests.simulation.clockwork import Deadlock, run
 from tests.simulation.fleet import Fleet, Stuck, finish
 from tests.simulation.judge import judge
 from tests.simulation.rules import EVERY_COMPLAINT, EVERY_SILENCE
-from tests.simulation.shape import Shape, draw
+from tests.simulation.shape import Faults, Shape, draw
 from tests.simulation.world import World
+
+Draw = Callable[[int], tuple[Shape, Faults]]
 
 #: A command is on its way at once here: only the order of things matters.
 SEND_TURNS = 2
@@ -66,8 +68,8 @@ def live(world: World) -> None:
         run(life())
 
 
-def simulate(seed: int, *, told: bool = False) -> Outcome:
-    shape, faults = draw(seed)
+def simulate(seed: int, *, told: bool = False, drawn: Draw = draw) -> Outcome:
+    shape, faults = drawn(seed)
     world = World(seed, shape, faults, told=told)
     stuck = ""
     try:

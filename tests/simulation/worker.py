@@ -28,6 +28,8 @@ class Broker:
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         world = self._world
         await world.point(self._worker)
+        if world.hit(world.faults.unpublished):
+            world.crash(self._worker)
         for message in messages:
             world.take(message)
             if world.hit(world.faults.published_twice):
