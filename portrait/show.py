@@ -89,5 +89,5 @@ def _risk(work: Settling) -> dict[str, Any]:
         "horizon_days": scorer.horizon_days,
         "model": state.model,
         "reasons": reasons(scorer, *known),
-        "levers": levers(scorer, *known),
+        "levers": levers(scorer, known[0], state.rhythm, state.scored_day),
     }

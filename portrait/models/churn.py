@@ -148,6 +148,13 @@ def _by_strength(item: tuple[str, float]) -> tuple[float, str]:
     return -abs(item[1]), item[0]
 
 
+def probability(log_odds: float) -> float:
+    """Within [0, 1], whatever the log-odds."""
+    if log_odds < -30.0:
+        return 0.0
+    return 1.0 / (1.0 + exp(-log_odds)) if log_odds < 30.0 else 1.0
+
+
 class Scorer(msgspec.Struct, frozen=True, kw_only=True):
     """A model folded for scoring: log-odds = bias + sum of weight * value. Plain data, made by `fresh` or `from_snapshot`."""
 
@@ -160,10 +167,10 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True):
 
     def risk(self, x: Sequence[float]) -> float:
         """The probability, within [0, 1]."""
-        z = sum(map(mul, self.weights, x), self.bias)
-        if z < -30.0:
-            return 0.0
-        return 1.0 / (1.0 + exp(-z)) if z < 30.0 else 1.0
+        return probability(self.log_odds(x))
+
+    def log_odds(self, x: Sequence[float]) -> float:
+        return sum(map(mul, self.weights, x), self.bias)
 
     def contributions(self, x: Sequence[float]) -> list[tuple[str, float]]:
         """(theme, log-odds against the average customer), greatest influence first."""

@@ -10,14 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from math import exp
 from typing import Any
 
-from portrait.features.registry import NOTHING
 from portrait.lifecycle import HALF_LIVES_DAYS, PRIOR_GAP_DAYS, Rhythm
-from portrait.models.churn import INDEX, Scorer, buying, within
+from portrait.models.churn import INDEX, Scorer, buying, probability
 from schemas.outputs import Lever, Reason
 
 REASONS_MAX = LEVERS_MAX = 3
 #: A lever that lowers the risk by less is not worth a sentence.
 LEVER_LEAST = 0.01
+
+_MONTH, _USUAL, _QUIET = INDEX["visits30"], INDEX["visits_usual"], INDEX["quiet"]
+_OPEN, _WELL = INDEX["complaints_open"], INDEX["resolved_well"]
 
 Words = tuple[str, str]  # English, Chinese
 _WORDS: Mapping[str, tuple[Words, Words]] = {  # theme: (raises the risk), (lowers it)
@@ -94,108 +96,124 @@ _LEVER_WORDS: Mapping[str, Words] = {
 
 def reasons(scorer: Scorer, x: Sequence[float], parts: Any, rhythm: Rhythm, today: int) -> list[Reason]:
     """This customer's own top reasons, strongest first. The code says the theme and the direction: ``risk.silence.up``."""
-    numbers = _numbers(x, parts, rhythm, today)
-    # What did not happen is no reason against a customer, whatever it is worth beside the average one.
-    hollow = {
-        "silence": not numbers["recency"],
-        "complaints": not (numbers["open"] or numbers["complaints"] or numbers["badly"]),
-        "visits": parts.behaviour is None,
-        **{theme: not numbers[theme] for theme in ("unhappy", "late", "refusals", "rivals")},
-    }
     found: list[Reason] = []
     for theme, amount in scorer.contributions(x):
-        up = amount > 0
-        if len(found) < REASONS_MAX and not (up and hollow.get(theme)):
-            en, zh = _WORDS["silence-once" if theme == "silence" and rhythm.count == 1 else theme][0 if up else 1]
-            code = f"risk.{theme}.{'up' if up else 'down'}"
-            found.append(Reason(code, en.format(**numbers), zh.format(**numbers)))
+        if len(found) == REASONS_MAX:
+            break
+        numbers = _NUMBERS[theme](x, parts, rhythm, today)
+        # What did not happen is no reason against a customer, whatever it is worth beside the average one.
+        if amount > 0 and theme not in _ALWAYS and not any(numbers.values()):
+            continue
+        up = "up" if amount > 0 else "down"
+        en, zh = _WORDS["silence-once" if theme == "silence" and rhythm.count == 1 else theme][0 if amount > 0 else 1]
+        found.append(Reason(f"risk.{theme}.{up}", en.format_map(numbers), zh.format_map(numbers)))
     return found
 
 
-def _numbers(x: Sequence[float], parts: Any, rhythm: Rhythm, today: int) -> dict[str, int]:
-    needs, month = parts.needs or NOTHING.needs, round(exp(x[INDEX["visits30"]]) - 1)
+Numbers = Callable[[Sequence[float], Any, Rhythm, int], dict[str, int]]
+
+
+def _silence(x: Sequence[float], parts: Any, rhythm: Rhythm, today: int) -> dict[str, int]:
+    recency = max(0, today - rhythm.last_day)
+    return {"recency": recency, "gap": round(rhythm.gap_days)} if recency else {"recency": 0, "gap": 0}
+
+
+def _history(x: Sequence[float], parts: Any, rhythm: Rhythm, today: int) -> dict[str, int]:
+    return {"count": rhythm.count}
+
+
+def _visits(x: Sequence[float], parts: Any, rhythm: Rhythm, today: int) -> dict[str, int]:
+    return {"month": _counted(x, _MONTH), "usual": _usual(x)}
+
+
+def _complaints(x: Sequence[float], parts: Any, rhythm: Rhythm, today: int) -> dict[str, int]:
     return {
-        "recency": max(0, today - rhythm.last_day),
-        "gap": round(rhythm.gap_days),
-        "count": rhythm.count,
-        "month": month,
-        "usual": _usual(x),
-        "open": round(x[INDEX["complaints_open"]]),
-        "complaints": within(needs.days, today),
-        "well": round(x[INDEX["resolved_well"]]),
+        "open": round(x[_OPEN]),
+        "complaints": _counted(x, INDEX["complaints90"]),
+        "well": round(x[_WELL]),
         "badly": round(x[INDEX["resolved_badly"]]),
-        "unhappy": _counted(x, "unhappy90"),
-        "late": _counted(x, "late90"),
-        "refusals": _counted(x, "refused30"),
-        "rivals": _counted(x, "rivals90"),
     }
 
 
-def _counted(x: Sequence[float], name: str) -> int:
-    return round(exp(x[INDEX[name]]) - 1)
+def _count_of(theme: str, feature: str) -> Numbers:
+    index = INDEX[feature]
+    return lambda x, parts, rhythm, today: {theme: _counted(x, index)}
+
+
+_NUMBERS: Mapping[str, Numbers] = {
+    "silence": _silence,
+    "history": _history,
+    "spend": lambda x, parts, rhythm, today: {},
+    "visits": _visits,
+    "complaints": _complaints,
+    "unhappy": _count_of("unhappy", "unhappy90"),
+    "late": _count_of("late", "late90"),
+    "refusals": _count_of("refusals", "refused30"),
+    "rivals": _count_of("rivals", "rivals90"),
+}
+#: Themes that can speak against anybody.
+_ALWAYS = frozenset(("history", "spend"))
+
+
+def _counted(x: Sequence[float], index: int) -> int:
+    value = x[index]
+    return round(exp(value) - 1) if value else 0
 
 
 def _usual(x: Sequence[float]) -> int:
     """Clicks in 30 days, of the 60 days before the last 30."""
-    return round(max(0.0, exp(x[INDEX["visits30"]] - x[INDEX["visits_usual"]]) - 1))
+    return round(max(0.0, exp(x[_MONTH] - x[_USUAL]) - 1))
 
 
-def levers(scorer: Scorer, x: Sequence[float], parts: Any, rhythm: Rhythm, today: int) -> list[Lever]:
+def levers(scorer: Scorer, x: Sequence[float], rhythm: Rhythm, today: int) -> list[Lever]:
     """What would lower the risk, and to what; the strongest first."""
-    risk = scorer.risk(x)
+    log_odds = scorer.log_odds(x)
+    least = probability(log_odds) - LEVER_LEAST
     found = []
     for name, change in _LEVERS.items():
-        changed = change(x, rhythm, today, scorer)
-        if changed is not None:
-            lowered = scorer.risk(changed)
-            if lowered <= risk - LEVER_LEAST:
+        by = change(scorer, x, rhythm, today)
+        if by < 0:
+            lowered = probability(log_odds + by)
+            if lowered <= least:
                 found.append((lowered, name))
-    numbers = {"open": round(x[INDEX["complaints_open"]]), "usual": _usual(x)}
-    told = []
-    for lowered, name in sorted(found)[:LEVERS_MAX]:
-        en, zh = (words.format(percent=round(lowered * 100), **numbers) for words in _LEVER_WORDS[name])
-        told.append(Lever(f"lever.{name}", en, zh, round(lowered, 4)))
-    return told
+    found.sort()
+    return [_told(name, lowered, x) for lowered, name in found[:LEVERS_MAX]]
 
 
-Change = Callable[[Sequence[float], Rhythm, int, Scorer], list[float] | None]
+def _told(name: str, lowered: float, x: Sequence[float]) -> Lever:
+    en, zh = _LEVER_WORDS[name]
+    numbers = {"percent": round(lowered * 100), "open": round(x[_OPEN]), "usual": _usual(x) if name == "visit" else 0}
+    return Lever(f"lever.{name}", en.format_map(numbers), zh.format_map(numbers), round(lowered, 4))
 
 
-def _buy(x: Sequence[float], rhythm: Rhythm, today: int, scorer: Scorer) -> list[float] | None:
+#: By how much a change moves the log-odds; 0 where there is nothing to change.
+Change = Callable[[Scorer, Sequence[float], Rhythm, int], float]
+
+
+def _buy(scorer: Scorer, x: Sequence[float], rhythm: Rhythm, today: int) -> float:
     if today <= rhythm.last_day:
-        return None
+        return 0.0
     elapsed, count = today - rhythm.last_day, rhythm.count + 1
     d21, d60, d180 = (d * 0.5 ** (elapsed / half) + 1.0 for d, half in zip(rhythm.decays, HALF_LIVES_DAYS, strict=True))
     gap_days = (PRIOR_GAP_DAYS + today - rhythm.first_day) / count
     bought = Rhythm(count=count, first_day=rhythm.first_day, last_day=today, gap_days=gap_days, decays=(d21, d60, d180))
     own = buying(bought, today, scorer)
-    changed = [*own, *x[len(own) :]]
-    changed[INDEX["quiet"]] = 0.0
-    return changed
+    by = sum(weight * (after - before) for weight, after, before in zip(scorer.weights, own, x, strict=False))
+    return by - scorer.weights[_QUIET] * x[_QUIET]
 
 
-def _resolve(x: Sequence[float], rhythm: Rhythm, today: int, scorer: Scorer) -> list[float] | None:
-    waiting = x[INDEX["complaints_open"]]
-    return _with(x, complaints_open=0.0, resolved_well=x[INDEX["resolved_well"]] + waiting) if waiting else None
+def _resolve(scorer: Scorer, x: Sequence[float], rhythm: Rhythm, today: int) -> float:
+    return (scorer.weights[_WELL] - scorer.weights[_OPEN]) * x[_OPEN]
 
 
-def _visit(x: Sequence[float], rhythm: Rhythm, today: int, scorer: Scorer) -> list[float] | None:
-    lacking = -x[INDEX["visits_usual"]]
-    return _with(x, visits30=x[INDEX["visits30"]] + lacking, visits_usual=0.0) if lacking > 0 else None
+def _visit(scorer: Scorer, x: Sequence[float], rhythm: Rhythm, today: int) -> float:
+    lacking = -x[_USUAL]
+    return (scorer.weights[_MONTH] + scorer.weights[_USUAL]) * lacking if lacking > 0 else 0.0
 
 
 def _without(name: str) -> Change:
-    def change(x: Sequence[float], rhythm: Rhythm, today: int, scorer: Scorer) -> list[float] | None:
-        return _with(x, **{name: 0.0}) if x[INDEX[name]] else None
-
-    return change
-
-
-def _with(x: Sequence[float], **values: float) -> list[float]:
-    changed = list(x)
-    for name, value in values.items():
-        changed[INDEX[name]] = value
-    return changed
+    index = INDEX[name]
+    return lambda scorer, x, rhythm, today: -scorer.weights[index] * x[index]
 
 
 _LEVERS: Mapping[str, Change] = {

@@ -173,7 +173,7 @@ def told(customer: Customer, day: int, scorer: Scorer) -> tuple[float, dict[str,
     known, today = customer.known, DAY0 + day
     x = features(known.parts, known.rhythm, today, scorer)
     assert x is not None
-    return scorer.risk(x), {lever.code: lever for lever in levers(scorer, x, known.parts, known.rhythm, today)}
+    return scorer.risk(x), {lever.code: lever for lever in levers(scorer, x, known.rhythm, today)}
 
 
 def test_a_lever_says_what_the_score_would_be_and_it_is_that_when_it_happens() -> None:
