@@ -15,11 +15,11 @@ import typer
 
 from cli import output
 from cli.positions import stored_positions
+from cli.shelf import read_shelf
 from cli.topics import by_problem, differences
 from profile_store.contract import TP, Position, StoreError
 from profile_store.diagnosis import ServerFacts, server_facts
-from schemas.outputs import Snapshot
-from schemas.registry import DEAD_LETTERS, EVENT_TOPICS, MODELS, REPLAYED
+from schemas.registry import DEAD_LETTERS, EVENT_TOPICS, REPLAYED
 from streams import kafka
 from streams.kafka import Lag
 from streams.settings import Settings, SettingsError, load
@@ -229,19 +229,15 @@ def check_dead_letters(lags: Mapping[TP, Lag]) -> Finding:
 
 
 async def _check_model(settings: Settings) -> Finding:
-    newest: dict[str, Snapshot] = {}
-    async for record in kafka.read_topic(settings.kafka, MODELS):
-        try:
-            snapshot = msgspec.json.decode(record.value or b"", type=Snapshot)
-        except msgspec.DecodeError:
-            return Finding("WARN", "model", f"{MODELS} holds a record of another format", "do all workers run this version?")
-        newest[snapshot.model] = snapshot
-    if not newest:
+    shelf, refused = await read_shelf(settings)
+    if shelf.pinned and shelf.pinned not in shelf.versions:
+        return Finding("WARN", "model", f"version {shelf.pinned} is pinned, but not kept", "portrait model pin --none")
+    if problems := [why for key, why in refused.items() if "@" not in key]:
+        return Finding("WARN", "model", problems[0], "do all workers run this version? portrait model list")
+    scoring = shelf.scoring
+    if scoring is None:
         return Finding("OK", "model", "none yet: scores come from the prior until labels mature")
-    return Finding("OK", "model", "; ".join(map(_describe, newest.values())))
-
-
-def _describe(snapshot: Snapshot) -> str:
-    minutes = (time.time_ns() // 1_000_000 - snapshot.trained_at_ms) / 60_000
-    metrics = ", ".join(f"{name} {value:.4g}" for name, value in sorted(snapshot.metrics.items()))
-    return f"{snapshot.model} {snapshot.version}, {minutes:,.0f} min old" + (f" ({metrics})" if metrics else "")
+    minutes = (time.time_ns() // 1_000_000 - scoring.trained_at_ms) / 60_000
+    metrics = ", ".join(f"{name} {value:.4g}" for name, value in sorted(scoring.metrics.items()))
+    pinned = " (pinned)" if shelf.pinned else ""
+    return Finding("OK", "model", f"{scoring.model} {scoring.version}{pinned}, {minutes:,.0f} min old ({metrics})")

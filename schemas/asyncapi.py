@@ -12,8 +12,8 @@ import msgspec
 from schemas import examples
 from schemas.describe import components, summary
 from schemas.event import CUSTOMER_ID_BYTES_MAX, ENVELOPES
-from schemas.outputs import ActionEvent, DeadLetter
-from schemas.registry import ACTIONS, DEAD_LETTERS, EVENT_TOPICS
+from schemas.outputs import ActionEvent, DeadLetter, OperatorActionEvent
+from schemas.registry import ACTIONS, DEAD_LETTERS, EVENT_TOPICS, OPERATOR_ACTIONS
 from schemas.topic import EventType, Topic
 
 #: Of the contracts: the first number grows when a publisher or a reader has to change (docs/schema-evolution.md).
@@ -38,6 +38,13 @@ _OUTPUTS: dict[str, tuple[str, str, str, Any, Any]] = {
         DeadLetter,
         examples.DEAD_LETTER,
     ),
+    OPERATOR_ACTIONS: (
+        "operator-action.raised",
+        CLOUDEVENT,
+        "the model",
+        OperatorActionEvent,
+        examples.OPERATOR_ACTION,
+    ),
 }
 
 
@@ -56,7 +63,8 @@ def document() -> dict[str, Any]:
             **{f"send-{name}": _operation("send", name) for name in _OUTPUTS},
         },
         "components": {
-            "schemas": components([*ENVELOPES.values(), ActionEvent, DeadLetter], _SCHEMA) | {"CustomerId": _customer_id()},
+            "schemas": components([*ENVELOPES.values(), ActionEvent, DeadLetter, OperatorActionEvent], _SCHEMA)
+            | {"CustomerId": _customer_id()},
             "messages": {
                 **{event.name: _event_message(event) for topic in EVENT_TOPICS for event in topic.events},
                 **{kind: _output_message(*given) for given in _OUTPUTS.values() for kind in given[:1]},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from schemas.outputs import Action, ActionEvent, DeadLetter, Origin, Reason
+from schemas.outputs import Action, ActionEvent, DeadLetter, OperatorAction, OperatorActionEvent, Origin, Reason
 from schemas.registry import TYPES
 
 CUSTOMER_ID = "C-1024"
@@ -198,6 +198,33 @@ ACTION = ActionEvent(
         ],
         suggest=Reason(
             "suggest.remind", "Remind gently: what is new in their favourite categories.", "温和提醒：其偏好品类的新品。"
+        ),
+    ),
+)
+
+OPERATOR_ACTION = OperatorActionEvent(
+    id="7b1f0c9d2e4a4f6b8d0c1e2f3a4b5c6d",
+    time="2026-07-14T00:05:00.000+00:00",
+    subject="churn",
+    data=OperatorAction(
+        id="7b1f0c9d2e4a4f6b8d0c1e2f3a4b5c6d",
+        rule="model-drift",
+        model="churn",
+        model_version="1.48100",
+        subject="features",
+        raised_at_ms=1783987500000,
+        expires_at_ms=1785197100000,
+        reasons=[
+            Reason(
+                "drift.feature.visits7",
+                "visits7 has moved by -1.3 standard deviations.",
+                "特征 visits7 偏移了 -1.3 个标准差。",
+            )
+        ],
+        suggest=Reason(
+            "suggest.look-at-model",
+            "Look at `portrait model report`. Was it an error in the data? Mend it, then `portrait model rollback`.",
+            "请查看 `portrait model report`。若为数据错误，请先修正数据，再执行 `portrait model rollback`。",
         ),
     ),
 )

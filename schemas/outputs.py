@@ -61,6 +61,37 @@ class ActionEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     data: Action
 
 
+class OperatorAction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Something for whoever runs Portrait to look at; it concerns no customer.
+
+    ``id`` is a digest of model, generation, subject and week: a repeated publication carries the same one.
+    """
+
+    format: int = 1
+    id: str
+    rule: str  # which rule raised it: docs/actions.md lists them
+    model: str
+    model_version: str  # the newest when it was raised
+    subject: str  # what drifted: loss, or features
+    raised_at_ms: int
+    expires_at_ms: int
+    reasons: list[Reason]
+    suggest: Reason  # what to do
+
+
+class OperatorActionEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The CloudEvents envelope of an action for operators."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: str
+    source: str = "/portrait"
+    type: str = "operator-action.raised"
+    time: str
+    subject: str
+    datacontenttype: str = "application/json"
+    data: OperatorAction
+
+
 class Lesson(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="kind", tag="label"):
     """A matured example for the churn model: features as they stood at ``scored_at_ms``.
 
@@ -135,6 +166,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ``generation`` grows when a model is started anew, ``lessons`` with each lesson learned: the greater pair wins. ``offsets``
     and ``recent`` (ids of lessons) let the trainer resume without counting a lesson twice. ``scorer`` is all that a worker needs,
     ``learner`` what the trainer needs to go on learning; ``digest`` is blake2b over both, to refuse a broken one.
+    ``ready``: False while a generation that was begun anew has not proved itself: nobody scores with it. ``order``: the id of
+    the `Order` that began its generation.
     """
 
     format: int = 1
@@ -148,7 +181,29 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     learner: dict[str, Any]
     metrics: dict[str, float]
     digest: str
+    ready: bool = True
+    order: str = ""
 
     @property
     def version(self) -> str:
         return f"{self.generation}.{self.lessons}"
+
+
+class Pin(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="kind", tag="pin"):
+    """The version that all workers score with from now on. Of several the last one counts."""
+
+    format: int = 1
+    model: str
+    version: str  # empty: the newest that is ready
+    at_ms: int
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="kind", tag="order"):
+    """To the trainer: begin this generation. It is obeyed once, for a generation begins once. Of several the last one counts."""
+
+    format: int = 1
+    model: str
+    id: str  # random
+    generation: int
+    version: str  # go on from this one; empty: learn anew
+    at_ms: int

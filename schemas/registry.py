@@ -31,4 +31,6 @@ DEAD_LETTERS = "dead-letters"
 REPLAYED = "dead-letters-replayed"
 LESSONS = "lessons"
 MODELS = "models"
-OUTPUT_TOPICS = (ACTIONS, DEAD_LETTERS, REPLAYED, LESSONS, MODELS)
+#: What the service tells those who run it; nothing in it is about a customer.
+OPERATOR_ACTIONS = "operator-actions"
+OUTPUT_TOPICS = (ACTIONS, DEAD_LETTERS, REPLAYED, LESSONS, MODELS, OPERATOR_ACTIONS)

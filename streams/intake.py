@@ -84,5 +84,5 @@ def dead_letter(record: Record, rejection: Rejection) -> Outgoing:
 
 def without_value(message: Outgoing) -> Outgoing:
     """A dead letter that the broker can take for sure."""
-    letter = msgspec.json.decode(message.value, type=DeadLetter)
+    letter = msgspec.json.decode(message.value or b"", type=DeadLetter)
     return message._replace(value=_json(msgspec.structs.replace(letter, value=None, value_truncated=True, headers=[])))

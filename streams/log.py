@@ -44,7 +44,7 @@ def next_offsets(records: Mapping[TP, Sequence[Record]], reached: Mapping[TP, in
 class Outgoing(NamedTuple):
     topic: str
     key: bytes
-    value: bytes
+    value: bytes | None  # None, on a compacted topic: the key is done with
     headers: Sequence[tuple[str, bytes]] = ()
 
 

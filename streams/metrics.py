@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
+from portrait.models.watch import watched
+from schemas.outputs import Snapshot
 from streams.intake import Intake
 from streams.log import TP, Outgoing, Record
 
@@ -40,9 +42,31 @@ class Metrics:
         self.lag = Gauge("portrait_lag_records", "Unread records by partition", ["topic", "partition"], registry=r)
         self.model = Gauge("portrait_model_info", "1 for the version of the churn model in use", ["version"], registry=r)
         self.model_lessons = Gauge("portrait_model_lessons", "Lessons the model in use has learned", registry=r)
-        self.model_loss = Gauge("portrait_model_log_loss", "Running log-loss of the model's past predictions", registry=r)
+        self.model_loss = Gauge("portrait_model_log_loss", "Running log-loss of the risks that were told", registry=r)
+        self.quality = Gauge(
+            "portrait_model_quality", "The same for other measures, as of the newest version", ["measure"], registry=r
+        )
+        self.shift = Gauge(
+            "portrait_model_feature_shift", "Lately against long ago, in standard deviations", ["feature"], registry=r
+        )
+        self.pinned = Gauge("portrait_model_pinned", "1 while a version is pinned", registry=r)
+        self.alarms = Counter("portrait_model_alarms_total", "Drifts that operators were told of", registry=r)
         self.lessons = Counter("portrait_lessons_total", "Lessons by outcome", ["outcome"], registry=r)
         self.snapshots = Counter("portrait_snapshots_total", "Model snapshots by outcome", ["outcome"], registry=r)
+
+    def uses(self, version: str, snapshot: Snapshot | None) -> None:
+        """Scores come from this version from now on. None: from the prior alone."""
+        self.model.clear()  # or every version there ever was would stay a series
+        self.model.labels(version).set(1)
+        self.model_lessons.set(snapshot.lessons if snapshot else 0)
+
+    def watched(self, newest: Snapshot) -> None:
+        """What the trainer has measured."""
+        self.model_loss.set(newest.metrics.get("log_loss", 0.0))
+        for name, value in newest.metrics.items():
+            self.quality.labels(name).set(value)
+        for name, shift in watched(newest).shifts.items():
+            self.shift.labels(name).set(shift.size)
 
     def batch(self, records: Mapping[TP, Sequence[Record]], intake: Intake) -> None:
         for tp, of_partition in records.items():

@@ -15,8 +15,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from portrait.models import churn
-from portrait.models.churn import Scorer, digest
-from schemas.outputs import Replayed, Snapshot
+from portrait.models.churn import Scorer
+from portrait.models.shelf import Refused, Shelf
+from schemas.outputs import Replayed
 from schemas.registry import MODELS, REPLAYED
 from streams.failures import UNREADABLE
 from streams.kafka import KafkaProblem, bounds
@@ -85,48 +86,37 @@ class Tail:
 
 
 class Models:
-    """The newest valid snapshot of the churn model, and the scorer made of it. Starts with the prior alone."""
+    """The versions of the churn model, and the scorer of the one in use. Starts with the prior alone."""
 
     def __init__(self, bootstrap: str, horizon_days: int, metrics: Metrics) -> None:
         self.tail = Tail(bootstrap, MODELS, self.take)
-        self.snapshot: Snapshot | None = None
+        self.shelf = Shelf(horizon_days)
         self.scorer: Scorer = churn.fresh(horizon_days)
         self._horizon_days, self._metrics = horizon_days, metrics
-        metrics.model.labels(self.scorer.version).set(1)
+        metrics.uses(self.scorer.version, None)
 
     def take(self, record: Record) -> None:
-        """Use a snapshot if it is whole, fits, and is newer; refuse it otherwise, and go on with what there is."""
-        if not record.value:
-            return
+        """Put it on the shelf, and score with what scores now. What is broken is refused, and what there was goes on."""
+        shelf = self.shelf
         try:
-            snapshot = msgspec.json.decode(record.value, type=Snapshot)
-            if snapshot.model != churn.MODEL or snapshot.format != 1:
-                raise ValueError(f"model {snapshot.model!r}, format {snapshot.format}")
-            if digest(snapshot.scorer, snapshot.learner) != snapshot.digest:
-                raise ValueError("its digest does not match its contents")
-            scorer = churn.from_snapshot(snapshot)
-        except (*UNREADABLE, ValueError) as error:
+            shelf.take(record.key, record.value)
+        except Refused as error:
             self._metrics.snapshots.labels("refused").inc()
-            log.error("a snapshot of the model is refused; the one before stays in use", offset=record.offset, error=str(error))
+            log.error(
+                "a record of the models is refused; the version before stays in use", offset=record.offset, error=str(error)
+            )
             return
-        self.use(snapshot, scorer)
-
-    def use(self, snapshot: Snapshot, scorer: Scorer) -> None:
-        if scorer.horizon_days != self._horizon_days:
-            self._metrics.snapshots.labels("other_horizon").inc()
-            return
-        if self.snapshot is not None and _order(snapshot) <= _order(self.snapshot):
-            return
-        self.snapshot, self.scorer = snapshot, scorer
-        self._metrics.snapshots.labels("used").inc()
-        self._metrics.model.clear()  # or every version there ever was would stay a series
-        self._metrics.model.labels(scorer.version).set(1)
-        self._metrics.model_lessons.set(snapshot.lessons)
-        self._metrics.model_loss.set(snapshot.metrics.get("log_loss", 0.0))
-
-
-def _order(snapshot: Snapshot) -> tuple[int, int]:
-    return snapshot.generation, snapshot.lessons
+        self._metrics.pinned.set(bool(shelf.pinned))
+        scoring = shelf.scoring
+        if shelf.pinned and (scoring is None or scoring.version != shelf.pinned):
+            log.error("the pinned version of the model is not kept: scoring with the newest", pinned=shelf.pinned)
+        version = scoring.version if scoring else churn.fresh(self._horizon_days).version
+        if version != self.scorer.version:
+            self.scorer = churn.from_snapshot(scoring) if scoring else churn.fresh(self._horizon_days)
+            self._metrics.snapshots.labels("used").inc()
+            self._metrics.uses(version, scoring)
+        if shelf.newest is not None:
+            self._metrics.watched(shelf.newest)
 
 
 class ReplayedOrigins:

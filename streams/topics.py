@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from schemas.registry import ACTIONS, DEAD_LETTERS, EVENT_TOPICS, LESSONS, MODELS, REPLAYED
+from schemas.registry import ACTIONS, DEAD_LETTERS, EVENT_TOPICS, LESSONS, MODELS, OPERATOR_ACTIONS, REPLAYED
 from streams.settings import Settings
 
 DAY_MS = 86_400_000
@@ -57,7 +57,13 @@ def plan(settings: Settings, *, create_time: bool = False) -> list[TopicPlan]:
         (DEAD_LETTERS, n, for_days(30) | large, "time to mend and replay; holds personal data, so no longer than needed"),
         (REPLAYED, 1, compacted, "as long as the events: a rebuild must know what was replayed"),
         (LESSONS, 1, for_days(90), "the trainer resumes from its snapshot; older lessons serve a new generation"),
-        (MODELS, 1, compacted | large, "the newest snapshot of each model"),
+        (
+            MODELS,
+            1,
+            compacted | large,
+            "the newest version of the model, a bounded number of older ones, and what operators ordered",
+        ),
+        (OPERATOR_ACTIONS, 1, for_days(30), "what concerns those who run the service, and no customer"),
     ]
     if settings.replication >= REPLICAS_FOR_TWO_IN_SYNC:
         rows = [(name, n, config | {"min.insync.replicas": "2"}, why) for name, n, config, why in rows]

@@ -1,7 +1,10 @@
 """The trainer: one reader of `lessons`.
 
 Its model, offsets and recent lesson ids go into one snapshot, so no lesson counts twice. It runs in whichever worker is
-assigned the one partition of `lessons`. Workers score with the newest snapshot.
+assigned the one partition of `lessons`. Workers score with the newest snapshot that is ready, or with the one that is pinned.
+
+Operators' orders come by the topic of the snapshots (`portrait.models.shelf`). An order names the generation that it begins, and
+the first snapshot of that generation fulfils it: so it is obeyed once, whoever is the trainer.
 """
 
 from __future__ import annotations
@@ -13,10 +16,12 @@ from typing import NoReturn
 import msgspec
 import structlog
 
-from portrait.models.churn import MODEL
-from portrait.models.learner import Learner, restore
-from schemas.outputs import History, Lesson, Snapshot
+from portrait.models.churn import MODEL, from_snapshot
+from portrait.models.learner import Learner, begin, restore
+from portrait.models.shelf import Shelf, kept_key, order_of, to_keep
+from schemas.outputs import History, Lesson, Order, Snapshot
 from schemas.registry import LESSONS, MODELS
+from streams.alarms import drifts, told
 from streams.failures import UNREADABLE, where
 from streams.log import TP, Batch, Log, Outgoing, next_offsets
 from streams.metrics import Metrics
@@ -53,8 +58,11 @@ class Trainer:
         self._offsets: dict[TP, int] = {}
         self._epoch = -1  # the one that the offsets belong to
         self._saving = asyncio.Lock()
-        self._saved_lessons = 0
+        self._saved_lessons: int | None = 0  # at the last snapshot; None: the next one is due whatever is new
         self._saved_ms = 0
+        self._left_off: Snapshot | None = None  # what this learner knew when an order came
+        self._declined = ""  # the id of an order that can't be obeyed
+        self._told: frozenset[tuple[str, int]] = frozenset()  # subject and week of alarms that operators have
 
     @property
     def topics(self) -> Sequence[str]:
@@ -63,12 +71,11 @@ class Trainer:
     async def start_offsets(
         self, committed: Mapping[TP, int | None], beginnings: Mapping[TP, int], ends: Mapping[TP, int]
     ) -> Mapping[TP, int]:
-        """Where the newest snapshot left off. Waits until the snapshots have been read."""
+        """Where the newest snapshot left off, or where an order says. Waits until the snapshots have been read."""
         epoch = self._log.epoch
         await self._models.tail.caught_up.wait()
-        snapshot = self._models.snapshot
-        self._learner = self._restored(snapshot)
-        saved = snapshot.offsets if snapshot is not None and self._learner.generation == snapshot.generation else {}
+        saved = self._begin(self._models.shelf)
+        self._told = told(self._learner)  # alarms are published before the snapshot that holds them
         self._offsets = {}
         for tp in beginnings:
             offset = saved.get(f"{tp[0]}/{tp[1]}", beginnings[tp])
@@ -76,19 +83,47 @@ class Trainer:
                 log.warning("lessons expired unread, or their topic was recreated: going on with what there is", offset=offset)
                 offset = beginnings[tp]
             self._offsets[tp] = offset
-        self._saved_lessons, self._saved_ms = self._learner.lessons, self._wall_ms()
+        self._saved_ms = self._wall_ms()
         self._epoch = epoch
         return dict(self._offsets)
 
-    def _restored(self, snapshot: Snapshot | None) -> Learner:
-        horizon = self._settings.horizon_days
-        if snapshot is None:
-            return Learner(horizon)
-        try:
-            return restore(snapshot)
-        except ValueError as error:
-            log.error("the newest snapshot can't be gone on with: learning starts anew", error=str(error))
-            return Learner(horizon, snapshot.generation + 1)
+    def _begin(self, shelf: Shelf) -> Mapping[str, int]:
+        """Make the learner. Returns where it goes on, by topic and partition; what is missing is read from its beginning."""
+        newest, order, left_off = shelf.newest, shelf.waiting, self._left_off
+        self._left_off = None
+        if order is not None and order.id != self._declined:
+            if left_off is not None and (newest is None or order_of(left_off) > order_of(newest)):
+                newest = left_off  # a rollback forgets what has been learned since the last snapshot, too
+            try:
+                self._learner = self._with_rival(
+                    begin(order, newest, shelf.versions.get(order.version), shelf.scoring, self._settings.horizon_days)
+                )
+                self._saved_lessons = None  # its first snapshot fulfils the order
+                log.info("a generation begins", generation=order.generation, version=order.version or "anew")
+                return newest.offsets if newest is not None and order.version else {}
+            except ValueError as error:
+                self._declined = order.id
+                self._metrics.snapshots.labels("refused").inc()
+                log.error("an order can't be obeyed: the model goes on as it was", error=str(error))
+        return self._go_on(shelf.newest)
+
+    def _go_on(self, newest: Snapshot | None) -> Mapping[str, int]:
+        saved: Mapping[str, int] = {}
+        self._learner = Learner(self._settings.horizon_days)
+        if newest is not None:
+            try:
+                self._learner, saved = self._with_rival(restore(newest)), newest.offsets
+            except ValueError as error:
+                log.error("the newest snapshot can't be gone on with: learning starts anew", error=str(error))
+                self._learner = Learner(self._settings.horizon_days, newest.generation + 1)
+        self._saved_lessons = self._learner.lessons
+        return saved
+
+    def _with_rival(self, learner: Learner) -> Learner:
+        trial = learner.trial
+        if trial is not None and (rival := self._models.shelf.versions.get(trial.against)):
+            learner.rival = from_snapshot(rival)
+        return learner
 
     async def on_batch(self, batch: Batch) -> None:
         """Learn every lesson of the batch; publish a snapshot when it is time. Never raises."""
@@ -118,24 +153,70 @@ class Trainer:
             await self._save(epoch)
 
     async def _save(self, epoch: int) -> None:
-        new = self._learner.lessons - self._saved_lessons
-        first = self._learner.lessons < SNAPSHOT_LESSONS
-        old = self._wall_ms() - self._saved_ms >= SNAPSHOT_MS
-        enough = SNAPSHOT_LESSONS_FIRST if first else SNAPSHOT_LESSONS
-        if epoch != self._log.epoch or not (new >= enough or (new and old)):
+        learner = self._learner
+        if epoch != self._log.epoch:
             return
-        offsets = {f"{topic}/{partition}": offset for (topic, partition), offset in self._offsets.items()}
-        snapshot = self._learner.snapshot(offsets, self._wall_ms())
-        confirmed = dict(self._offsets)
-        await self._log.publish([Outgoing(MODELS, MODEL.encode(), msgspec.json.encode(snapshot))])
+        offsets = self._by_name()
+        if learner.end_trial(offsets):
+            self._saved_lessons = None
+        if not self._due():
+            return
+        snapshot = learner.snapshot(offsets, self._wall_ms())
+        confirmed, alarms = dict(self._offsets), drifts(learner, self._told, snapshot.trained_at_ms)
+        await self._log.publish([*alarms, *self._records(snapshot)])
         self._metrics.snapshots.labels("published").inc()
         if epoch != self._log.epoch:
             return  # meanwhile another learner may have taken the place of this one
         self._saved_lessons, self._saved_ms = snapshot.lessons, snapshot.trained_at_ms
+        self._told = told(learner)
+        self._metrics.alarms.inc(len(alarms))
         measured = {name: round(number, 4) for name, number in snapshot.metrics.items()}
-        log.info("model snapshot", version=snapshot.version, **measured)
+        log.info("model snapshot", version=snapshot.version, ready=snapshot.ready, **measured)
         self._log.confirm(confirmed)
 
+    def _by_name(self) -> dict[str, int]:
+        return {f"{topic}/{partition}": offset for (topic, partition), offset in self._offsets.items()}
+
+    def _due(self) -> bool:
+        """Whether there is enough new for a snapshot, or it is the first of a generation, or it ends its trial."""
+        lessons = self._learner.lessons
+        if self._saved_lessons is None:
+            return True
+        new = lessons - self._saved_lessons
+        enough = SNAPSHOT_LESSONS_FIRST if lessons < SNAPSHOT_LESSONS else SNAPSHOT_LESSONS
+        return new >= enough or (new > 0 and self._wall_ms() - self._saved_ms >= SNAPSHOT_MS)
+
+    def _records(self, snapshot: Snapshot) -> list[Outgoing]:
+        """The copy to keep first: without it, the newest would be lost with the next one."""
+        shelf, version = self._models.shelf, snapshot.version
+        copy = msgspec.structs.replace(snapshot, recent=[])
+        encode = msgspec.json.encode
+        return [
+            Outgoing(MODELS, kept_key(version).encode(), encode(copy)),
+            Outgoing(MODELS, MODEL.encode(), encode(snapshot)),
+            *(Outgoing(MODELS, kept_key(old).encode(), None) for old in self._dispensable(shelf, snapshot)),
+        ]
+
+    def _dispensable(self, shelf: Shelf, snapshot: Snapshot) -> Sequence[str]:
+        """Versions that nobody needs any more."""
+        needed = {snapshot.version, shelf.pinned}
+        needed |= {found.version for found in (shelf.scoring, shelf.newest) if found}
+        needed |= {self._learner.trial.against} if self._learner.trial else set()
+        needed |= {shelf.waiting.version} if shelf.waiting else set()
+        versions = {**shelf.versions, snapshot.version: snapshot}
+        return sorted(versions.keys() - to_keep(versions.values(), needed))
+
     async def flush(self) -> None:
-        """Called now and then, so that the last lessons don't wait for more. After a revocation it does nothing."""
-        await self.save(self._epoch)
+        """Called now and then, so that the last lessons don't wait for more, nor orders. After a revocation it does nothing."""
+        if self._epoch != self._log.epoch:
+            return
+        if self._ordered():
+            self._left_off = self._learner.snapshot(self._by_name(), self._wall_ms())
+            await self._log.rewind()
+        else:
+            await self.save(self._epoch)
+
+    def _ordered(self) -> bool:
+        """Whether there is an order that this learner does not come of."""
+        order: Order | None = self._models.shelf.waiting
+        return order is not None and order.id not in (self._declined, self._learner.order)

@@ -35,7 +35,7 @@ from streams.watchdog import BEAT_S, LOOK_S, LoopGuard, Watchdog, Watched
 EXIT_REFUSED = 70
 RETRY_S = 1.0
 METRICS_S = 2.0
-FLUSH_S = 15.0
+FLUSH_S = 1.0
 CHECK_S = 60.0
 ANSWER_S = 30.0
 

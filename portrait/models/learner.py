@@ -7,22 +7,25 @@ their weight of 1 means "as the prior says".
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Mapping
 from math import log
+from typing import Any
 
 import msgspec
-from river import drift, linear_model, optim, preprocessing, utils
+from river import linear_model, optim, preprocessing, utils
 
 from portrait.models.churn import FEATURES, MODEL, PRIOR, Scorer, digest, fresh
+from portrait.models.measures import clipped
 from portrait.models.prior import PriorLearner
-from schemas.outputs import History, Lesson, Snapshot
+from portrait.models.trial import Trial
+from portrait.models.watch import Watch, watched
+from schemas.outputs import History, Lesson, Order, Snapshot
 
 RATE = 0.03
 #: River moves the intercept at a rate that never falls: a greater one would follow the last few labels instead of the base rate.
 INTERCEPT_RATE = 0.003
 #: Lesson ids remembered, against a lesson that is published twice.
 RECENT = 2000
-#: Memory of the running log-loss and Brier score: about so many lessons.
-FADE_LESSONS = 1000
 STD_LEAST = 1e-3
 
 
@@ -40,9 +43,10 @@ class Learner:
         self.model._weights = utils.VectorDict({PRIOR: 1.0})
         self.recent: deque[str] = deque(maxlen=RECENT)
         self._known: set[str] = set()
-        self.log_loss = self.brier = self.base_rate = 0.0
-        self.drift = drift.ADWIN()
-        self.drifts = 0
+        self.watch = Watch(FEATURES)
+        self.order = ""  # the id of the one that began this generation
+        self.trial: Trial | None = None  # while there is one, nobody scores with this
+        self.rival: Scorer | None = None  # in the trial; where it is lost, only the number of labels counts
 
     def learn(self, lesson: Lesson) -> bool:
         """Test, then train. False if the lesson was learned before, or does not fit."""
@@ -50,11 +54,11 @@ class Learner:
         if lesson.id in self._known or lesson.horizon_days != self.horizon_days or not all(name in x for name in FEATURES):
             return False
         self._remember(lesson.id)
-        self._measure(lesson)
         plain = {name: x[name] for name in FEATURES if name != PRIOR}
         self.scaler.learn_one(plain)
         scaled = self.scaler.transform_one(plain)
         scaled[PRIOR] = x[PRIOR]
+        self._measure(lesson, self.model.predict_proba_one(scaled)[True])
         self.model.learn_one(scaled, lesson.churned)
         self.lessons += 1
         self.labels += 1
@@ -69,22 +73,34 @@ class Learner:
         self.lessons += 1
         return True
 
+    def recall(self, lesson_ids: Iterable[str]) -> None:
+        """These were learned."""
+        for lesson_id in lesson_ids:
+            self._remember(lesson_id)
+
     def _remember(self, lesson_id: str) -> None:
         if len(self.recent) == RECENT:
             self._known.discard(self.recent[0])
         self.recent.append(lesson_id)
         self._known.add(lesson_id)
 
-    def _measure(self, lesson: Lesson) -> None:
-        """Progressive validation: the risk as it was predicted then, against what happened."""
-        p = min(max(lesson.risk, 1e-6), 1 - 1e-6)
-        loss = -log(p if lesson.churned else 1 - p)
-        rate = max(1 / (self.labels + 1), 1 / FADE_LESSONS)
-        self.log_loss += rate * (loss - self.log_loss)
-        self.brier += rate * ((p - lesson.churned) ** 2 - self.brier)
-        self.base_rate += rate * (lesson.churned - self.base_rate)
-        self.drift.update(loss)
-        self.drifts += self.drift.drift_detected
+    def _measure(self, lesson: Lesson, own: float) -> None:
+        """Progressive validation: the risk as it was predicted then, and as this model would have, against what happened."""
+        own_loss = loss_of(own, lesson.churned)
+        self.watch.learn(lesson.features, lesson.risk, lesson.churned, lesson.scored_at_ms, own_loss)
+        if self.trial is not None and self.rival is not None:
+            other = self.rival.risk([lesson.features[name] for name in FEATURES])
+            self.trial.judge(own_loss, loss_of(other, lesson.churned))
+
+    def end_trial(self, offsets: dict[str, int]) -> bool:
+        """Whether this model has just proved itself. ``offsets``: the next lessons to be read."""
+        if self.trial is None:
+            return False
+        self.trial.follow(offsets)
+        if not self.trial.passed(self.labels):
+            return False
+        self.trial = self.rival = None
+        return True
 
     def scorer(self) -> Scorer:
         """The model as one weight a feature: what `predict_proba_one` of the pipeline computes, multiplied out."""
@@ -111,7 +127,10 @@ class Learner:
         )
 
     def metrics(self) -> dict[str, float]:
-        return {"log_loss": self.log_loss, "brier": self.brier, "base_rate": self.base_rate, "drifts": float(self.drifts)}
+        trial = (
+            {} if self.trial is None else {"trial_log_loss": self.trial.log_loss, "against_log_loss": self.trial.against_log_loss}
+        )
+        return self.watch.plain() | trial
 
     def snapshot(self, offsets: dict[str, int], now_ms: int) -> Snapshot:
         """All of it as plain data. ``offsets``: the next lesson to learn, by ``topic/partition``."""
@@ -128,6 +147,8 @@ class Learner:
             "counts": {k: int(v) for k, v in self.scaler.counts.items()},
             "means": {k: float(v) for k, v in self.scaler.means.items()},
             "vars": {k: float(v) for k, v in self.scaler.vars.items()},
+            "watch": self.watch.state,
+            "trial": msgspec.to_builtins(self.trial),
         }
         return Snapshot(
             model=MODEL,
@@ -140,6 +161,8 @@ class Learner:
             learner=learner,
             metrics=self.metrics(),
             digest=digest(scorer, learner),
+            ready=self.trial is None,
+            order=self.order,
         )
 
 
@@ -151,7 +174,13 @@ def restore(snapshot: Snapshot) -> Learner:
         raise ValueError(f"snapshot {snapshot.version}: its digest does not match its contents")
     if snapshot.scorer.get("features") != list(FEATURES):
         raise ValueError(f"snapshot {snapshot.version} was made for other features")
-    saved = snapshot.learner
+    try:
+        return _restored(snapshot, snapshot.learner)
+    except (LookupError, TypeError, msgspec.ValidationError) as error:
+        raise ValueError(f"snapshot {snapshot.version}: its learner can't be read ({type(error).__name__})") from error
+
+
+def _restored(snapshot: Snapshot, saved: Mapping[str, Any]) -> Learner:
     learner = Learner(int(snapshot.scorer["horizon_days"]), snapshot.generation)
     learner.lessons, learner.labels = snapshot.lessons, int(saved["labels"])
     learner.prior = PriorLearner(saved["prior"])
@@ -162,9 +191,36 @@ def restore(snapshot: Snapshot) -> Learner:
     learner.scaler.counts.update(saved["counts"])
     learner.scaler.means.update(saved["means"])
     learner.scaler.vars.update(saved["vars"])
-    for lesson_id in snapshot.recent:
-        learner._remember(lesson_id)
-    for name in ("log_loss", "brier", "base_rate"):
-        setattr(learner, name, snapshot.metrics.get(name, 0.0))
-    learner.drifts = int(snapshot.metrics.get("drifts", 0))
+    learner.recall(snapshot.recent)
+    learner.watch = Watch(FEATURES, watched(snapshot))
+    learner.watch.drifts = int(snapshot.metrics.get("drifts", 0))
+    learner.order, learner.trial = snapshot.order, msgspec.convert(saved.get("trial"), Trial | None)
+    return learner
+
+
+def loss_of(risk: float, churned: bool) -> float:
+    p = clipped(risk)
+    return -log(p if churned else 1 - p)
+
+
+def begin(order: Order, newest: Snapshot | None, source: Snapshot | None, scoring: Snapshot | None, horizon_days: int) -> Learner:
+    """The learner of the generation that ``order`` asks for.
+
+    A rollback goes on from ``source``, and from now: what was learned since is forgotten, and not learned again. What was watched
+    goes on from ``newest``, for it is about the risks that were told. Learning anew is on trial against ``scoring``.
+    Raises ValueError where ``source`` can't be used.
+    """
+    if not order.version:
+        learner = Learner(horizon_days, order.generation)
+        if scoring is not None:
+            learner.trial = Trial(scoring.version, int(scoring.learner["labels"]), scoring.offsets)
+    elif source is None:
+        raise ValueError(f"version {order.version} is not kept")
+    else:
+        learner = restore(source)
+        learner.generation, learner.trial = order.generation, None
+        if newest is not None:
+            learner.watch = Watch(FEATURES, watched(newest))
+            learner.recall(newest.recent)
+    learner.order = order.id
     return learner

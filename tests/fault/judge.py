@@ -19,10 +19,11 @@ from oracle import facts as oracle_facts
 from oracle import log as oracle_log
 from oracle.refold import Place
 from portrait.evolve import due_ms
+from portrait.models.churn import MODEL
 from portrait.state import State, decode, facts
 from profile_store.keys import shard_keys
 from schemas.event import Event
-from schemas.outputs import Lesson, Snapshot
+from schemas.outputs import History, Lesson, Snapshot
 from schemas.registry import ACTIONS, DEAD_LETTERS, EVENT_TOPICS, LESSONS, MODELS
 from streams import kafka
 from tests.fault import trace
@@ -47,7 +48,11 @@ async def judge(bootstrap: str, redis_url: str, owed: Path, gone: Sequence[tuple
         stored = dict(read_stored(client))
         check_indexes(client, {customer_id: found.state for customer_id, found in stored.items()}, verdict)
     verdict.effects_left = sum(bool(found.state.effects) for found in stored.values())
-    snapshots = [msgspec.json.decode(record.value or b"", type=Snapshot) async for record in kafka.read_topic(bootstrap, MODELS)]
+    snapshots = [
+        msgspec.json.decode(record.value or b"", type=Snapshot)
+        async for record in kafka.read_topic(bootstrap, MODELS)
+        if record.key == MODEL.encode()
+    ]
     traced = owed.with_name(trace.NAME)
     retrace = Retrace(traced, {snapshot_key(s): s for s in snapshots}, verdict) if traced.exists() else None
     if retrace is None and owed.exists():
@@ -208,7 +213,7 @@ async def check_lessons(bootstrap: str, snapshots: Sequence[Snapshot], verdict: 
         return
     learned: list[str] = []
     async for record in kafka.read_topic(bootstrap, LESSONS):
-        lesson = msgspec.json.decode(record.value or b"", type=Lesson)
+        lesson = msgspec.json.decode(record.value or b"", type=History | Lesson)
         before = record.offset < newest.offsets[f"{record.topic}/{record.partition}"]
         if before and lesson.id not in learned[-LESSONS_HORIZON:]:
             learned.append(lesson.id)

@@ -28,7 +28,7 @@ from portrait.rules.registry import RULES
 from portrait.structures import DAY_MS
 from schemas.describe import comments, summary
 from schemas.event import FUTURE_SKEW_MS, VALUE_BYTES_MAX, Event, Rejection, decode
-from schemas.outputs import ActionEvent
+from schemas.outputs import ActionEvent, OperatorActionEvent
 from schemas.profile import Profile, View
 from schemas.registry import EVENT_TOPICS, TYPES
 from streams.metrics import Metrics
@@ -70,6 +70,8 @@ def test_json_that_is_shown_parses(snippet: Snippet) -> None:
     value = json.loads(snippet.text)
     if isinstance(value, dict) and value.get("type") == "action.raised":
         msgspec.convert(value, ActionEvent)
+    if isinstance(value, dict) and value.get("type") == "operator-action.raised":
+        msgspec.convert(value, OperatorActionEvent)
 
 
 @of("python run")

@@ -15,8 +15,8 @@ from schemas.asyncapi import document, text
 from schemas.describe import comments
 from schemas.event import ENVELOPES, Event, decode
 from schemas.orders import OrderCancelled
-from schemas.outputs import ActionEvent, DeadLetter
-from schemas.registry import ACTIONS, DEAD_LETTERS, EVENT_TOPICS, TYPES
+from schemas.outputs import ActionEvent, DeadLetter, OperatorActionEvent
+from schemas.registry import ACTIONS, DEAD_LETTERS, EVENT_TOPICS, OPERATOR_ACTIONS, TYPES
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "asyncapi.json"
 DOCUMENT = document()
@@ -88,7 +88,7 @@ def test_every_topic_is_a_channel_with_a_message_for_each_of_its_types() -> None
         channel = DOCUMENT["channels"][topic.name]
         assert channel["address"] == channel["bindings"]["kafka"]["topic"] == topic.name
         assert list(channel["messages"]) == [event.name for event in topic.events]
-    assert {ACTIONS, DEAD_LETTERS} < set(DOCUMENT["channels"])
+    assert {ACTIONS, DEAD_LETTERS, OPERATOR_ACTIONS} < set(DOCUMENT["channels"])
 
 
 @pytest.mark.parametrize("name", TYPES)
@@ -114,7 +114,10 @@ def test_every_example_fits_its_json_schema(name: str) -> None:
     assert not validator.is_valid(wrong)
 
 
-@pytest.mark.parametrize(("kind", "struct"), [("action.raised", ActionEvent), ("dead-letter", DeadLetter)])
+@pytest.mark.parametrize(
+    ("kind", "struct"),
+    [("action.raised", ActionEvent), ("dead-letter", DeadLetter), ("operator-action.raised", OperatorActionEvent)],
+)
 def test_the_examples_of_outputs_decode_and_fit(kind: str, struct: Any) -> None:
     jsonschema = pytest.importorskip("jsonschema")
     example = DOCUMENT["components"]["messages"][kind]["examples"][0]["payload"]

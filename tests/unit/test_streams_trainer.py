@@ -9,6 +9,8 @@ from typing import Any, NoReturn, cast
 
 import pytest
 
+from portrait.models.churn import MODEL
+from portrait.models.shelf import Shelf
 from schemas.registry import LESSONS
 from streams import trainer as trainer_module
 from streams.log import NOTHING, TP, Batch, Outgoing
@@ -30,7 +32,7 @@ class FakeLog:
         self.publishing_max = max(self.publishing, self.publishing_max)
         await asyncio.sleep(0)
         self.publishing -= 1
-        self.published += len(messages)
+        self.published += sum(message.key == MODEL.encode() for message in messages)
 
     def confirm(self, offsets: Mapping[TP, int], moments_ms: Mapping[TP, int] = NOTHING) -> None:
         self.confirmed.update(offsets)
@@ -43,7 +45,7 @@ def die(reason: str) -> NoReturn:
 async def started(log: FakeLog) -> Trainer:
     caught_up = asyncio.Event()
     caught_up.set()
-    models = cast(Any, SimpleNamespace(tail=SimpleNamespace(caught_up=caught_up), snapshot=None))
+    models = cast(Any, SimpleNamespace(tail=SimpleNamespace(caught_up=caught_up), shelf=Shelf()))
     trainer = Trainer(Settings(), cast(Any, log), models, wall_ms=lambda: 1, metrics=Metrics(), die=die)
     await trainer.start_offsets({L: None}, {L: 0}, {L: 9})
     return trainer

@@ -1,0 +1,123 @@
+"""The versions of the model that are kept, and which of them scores: what the records of the topic `models`, in order, come to.
+
+Trainer, workers and commands each make one of the same records, so they agree without asking each other.
+
+| key | record |
+|---|---|
+| ``churn`` | the newest snapshot, whole: with the ids of the lessons learned last |
+| ``churn@1.4810`` | a version that is kept, without them; no value: it is no longer kept |
+| ``churn/pin`` | `Pin` |
+| ``churn/order`` | `Order` |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from portrait.models.churn import MODEL, Scorer, digest, from_snapshot
+from portrait.models.watch import watched
+from portrait.structures import DAY_MS
+from schemas.outputs import Order, Pin, Snapshot
+
+PIN_KEY, ORDER_KEY = f"{MODEL}/pin", f"{MODEL}/order"
+#: Kept are the newest few, and further back the last one of each day and of each week.
+NEWEST_KEPT, DAYS_KEPT, WEEKS_KEPT = 6, 8, 9
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class Refused(ValueError):
+    """A record that can't be used; the message says why."""
+
+
+class Shelf:
+    """``horizon_days``: versions for another horizon are refused; None takes any."""
+
+    def __init__(self, horizon_days: int | None = None) -> None:
+        self.versions: dict[str, Snapshot] = {}
+        self.newest: Snapshot | None = None  # where the trainer left off
+        self.pin: Pin | None = None
+        self.order: Order | None = None
+        self._horizon_days = horizon_days
+
+    @property
+    def pinned(self) -> str:
+        """The version that was pinned; empty if none is. It may be missing."""
+        return self.pin.version if self.pin else ""
+
+    @property
+    def scoring(self) -> Snapshot | None:
+        """What workers score with. None: the prior alone."""
+        if self.pinned in self.versions:
+            return self.versions[self.pinned]
+        return max((s for s in self.versions.values() if s.ready), key=order_of, default=None)
+
+    @property
+    def waiting(self) -> Order | None:
+        """An order that no generation has been begun for."""
+        begun = self.newest.generation if self.newest else 0
+        return self.order if self.order and self.order.generation > begun else None
+
+    @property
+    def next_generation(self) -> int:
+        return max(self.newest.generation if self.newest else 1, self.order.generation if self.order else 1) + 1
+
+    def take(self, key: bytes | None, value: bytes | None) -> None:
+        """The next record. Raises Refused, and nothing has changed then."""
+        name = (key or b"").decode(errors="replace")
+        try:
+            if name == PIN_KEY:
+                self.pin = msgspec.json.decode(value, type=Pin) if value else None
+            elif name == ORDER_KEY:
+                self.order = msgspec.json.decode(value, type=Order) if value else None
+            elif value:
+                self._put(name, msgspec.json.decode(value, type=Snapshot))
+            else:
+                self.versions.pop(name.removeprefix(f"{MODEL}@"), None)
+        except _UNREADABLE as error:
+            raise Refused(f"{name}: {error}") from error
+
+    def _put(self, name: str, snapshot: Snapshot) -> None:
+        if name not in (MODEL, kept_key(snapshot.version)):
+            raise Refused(f"a snapshot of version {snapshot.version} under the key {name}")
+        scorer = checked(snapshot)
+        if self._horizon_days not in (None, scorer.horizon_days):
+            raise Refused(f"{name}: version {snapshot.version} is for a horizon of {scorer.horizon_days} days")
+        self.versions[snapshot.version] = msgspec.structs.replace(snapshot, recent=[])
+        # The copy that is kept lacks the lesson ids: it stands in for the newest only where that is lost.
+        if self.newest is None or (order_of(snapshot), name == MODEL) > (order_of(self.newest), False):
+            self.newest = snapshot
+
+
+def checked(snapshot: Snapshot) -> Scorer:
+    """The scorer of a snapshot that is whole and fits this code. Raises Refused."""
+    if snapshot.model != MODEL or snapshot.format != 1:
+        raise Refused(f"model {snapshot.model!r}, format {snapshot.format}: this code reads {MODEL!r}, format 1")
+    if digest(snapshot.scorer, snapshot.learner) != snapshot.digest:
+        raise Refused(f"version {snapshot.version}: its digest does not match its contents")
+    try:
+        watched(snapshot)
+        return from_snapshot(snapshot)
+    except ValueError as error:
+        raise Refused(str(error)) from error
+
+
+def kept_key(version: str) -> str:
+    return f"{MODEL}@{version}"
+
+
+def order_of(snapshot: Snapshot) -> tuple[int, int]:
+    return snapshot.generation, snapshot.lessons
+
+
+def to_keep(versions: Iterable[Snapshot], needed: Iterable[str]) -> set[str]:
+    """Of ``versions`` those to keep: the newest, and ever fewer further back; and all that are ``needed``."""
+    newest_first = sorted(versions, key=lambda snapshot: (snapshot.trained_at_ms, order_of(snapshot)), reverse=True)
+    keep = {snapshot.version for snapshot in newest_first[:NEWEST_KEPT]} | set(needed)
+    for span_days, spans in ((1, DAYS_KEPT), (7, WEEKS_KEPT)):
+        last: dict[int, str] = {}
+        for snapshot in newest_first:
+            last.setdefault(snapshot.trained_at_ms // (span_days * DAY_MS), snapshot.version)
+        keep |= set(list(last.values())[:spans])
+    return keep
