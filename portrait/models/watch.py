@@ -17,7 +17,7 @@ from schemas.outputs import Snapshot
 
 LOSS, INPUTS = "loss", "features"
 #: Each label is shown to the detectors of every so many features, in turn.
-TURNS = 4
+TURNS = 6
 #: Of the running means that are compared, in labels shown; drift is told in standard deviations between the two.
 FAST, SLOW = 50, 2500
 #: What a detector finds is worth an operator's time from this much on. It takes some fifty labels at the most.

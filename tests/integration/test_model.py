@@ -141,6 +141,17 @@ def test_an_operator_lists_pins_rolls_back_and_retrains_beside_running_workers(
     assert int(third.removeprefix("3.")) <= 120 + 3 * CUSTOMERS
     assert operator.says("show")["generation"] == 3
 
+    a_forged_version_is_refused(operator, service)
+    report = service.directory / "report.html"
+    done = CliRunner().invoke(operator.command, ["report", "--out", str(report)])
+    assert done.exit_code == output.OK and "Version 3." in report.read_text()
+    raised = [record for record in read(service.kafka, ACTIONS) if b"churn-risk-rose" in record.value]
+    assert not raised, "no change of version has raised an action"
+    orders = [record for record in read(service.kafka, MODELS) if record.key == ORDER_KEY.encode()]
+    assert len(orders) == 2
+
+
+def a_forged_version_is_refused(operator: Operator, service: Service) -> None:  # noqa: F811
     whole = [record.value for record in read(service.kafka, MODELS) if record.key == MODEL.encode()][-1]
     forged = json.loads(whole) | {"generation": 9}
     forged["scorer"]["bias"] = 99.0
@@ -149,14 +160,6 @@ def test_an_operator_lists_pins_rolls_back_and_retrains_beside_running_workers(
     listed = operator.list()
     assert listed["scoring"].startswith("3.") and "digest" in listed["refused"]["churn"]
     operator.until_customers_have()
-
-    report = service.directory / "report.html"
-    done = CliRunner().invoke(operator.command, ["report", "--out", str(report)])
-    assert done.exit_code == output.OK and "Version 3." in report.read_text()
-    raised = [record for record in read(service.kafka, ACTIONS) if b"churn-risk-rose" in record.value]
-    assert not raised, "no change of version has raised an action"
-    orders = [record for record in read(service.kafka, MODELS) if record.key == ORDER_KEY.encode()]
-    assert len(orders) == 2
 
 
 def read(bootstrap: str, topic: str) -> list[Any]:
