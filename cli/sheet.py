@@ -22,6 +22,7 @@ RISK_CELLS = 24
 _WORDS: Mapping[str, tuple[str, str]] = {
     "stage": ("Stage", "阶段"),
     "risk": ("Churn risk", "流失风险"),
+    "value": ("Value", "价值"),
     "next": ("Do next", "建议动作"),
     "trouble": ("Trouble", "投诉"),
     "buys": ("Buys", "消费"),
@@ -35,6 +36,11 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "before": ("before: {stages}", "此前：{stages}"),
     "horizon": ("to buy nothing in the next {days} days (model {model})", "未来 {days} 天内不再购买（模型 {model}）"),
     "no_risk": ("no score: nothing bought yet", "暂无评分：尚未购买"),
+    "expects": ("expects {orders} orders in {days} days", "未来 {days} 天预计下单 {orders} 次"),
+    "expects_spend": ("spending {amount}", "消费 {amount}"),
+    "next_order": ("the next by {date}, even chances", "下次下单：{date} 前（约五成概率）"),
+    "next_overdue": ("the next was expected by {date}", "原预计 {date} 前再次下单"),
+    "no_next": ("no next order in sight", "暂无可预期的下次下单"),
     "no_action": ("nothing is due", "暂无"),
     "until": ("{rule}, until {date}", "{rule}，有效至 {date}"),
     "open": ("open {n}", "未解决 {n} 件"),
@@ -104,6 +110,7 @@ class Sheet:
         sections = (
             ("stage", self._stage(p.lifecycle) if p.lifecycle else ()),
             ("risk", self._risk(p.risk)),
+            ("value", self._value_of(p.value) if p.value else ()),
             ("next", self._next()),
             ("trouble", self._trouble(p.needs) if p.needs else ()),
             ("buys", self._buys(p.consumption) if p.consumption else ()),
@@ -174,6 +181,20 @@ class Sheet:
             yield Text.assemble(arrow, self._reason(reason))
         for lever in risk.levers:
             yield Text.assemble(("→ ", "cyan"), self._reason(lever))
+
+    def _value_of(self, value: contract.Value) -> Iterator[Text | str]:
+        next_ms = value.expected_next_ms
+        if next_ms is None:
+            coming = self._t("no_next")
+        else:
+            coming = self._t("next_order" if next_ms >= self._now_ms - DAY_MS else "next_overdue", date=date(next_ms))
+        yield _joined(
+            self._t("expects", orders=f"{value.expected_orders:g}", days=value.horizon_days),
+            *(self._t("expects_spend", amount=money(minor, cur)) for cur, minor in sorted(value.expected_spend_minor.items())),
+            coming,
+        )
+        for reason in value.why:
+            yield Text.assemble(("★ ", "yellow"), self._reason(reason))
 
     def _next(self) -> Iterator[Text | str]:
         if self._actions is None:

@@ -25,7 +25,7 @@ BEHIND_MS = 90 * DAY_MS
 #: It moves in steps of this length, and lets go of what has left all windows: memory is bounded, however long the history.
 STEP_MS = 30 * DAY_MS
 #: What a view may consist of, besides its version and its moment.
-FIELDS = frozenset({"stage", "lifecycle", "journey", "churn_risk", "risk", *(feature.name for feature in FEATURES)})
+FIELDS = frozenset({"stage", "lifecycle", "journey", "churn_risk", "risk", "value", *(feature.name for feature in FEATURES)})
 
 _SILENT = Policy(effects=False, silence_ms=NEVER)
 
@@ -51,7 +51,7 @@ def renew(
     called again when more has been folded.
     """
     fresh = State()
-    for name in ("stage", "stages", "risk", "model", "scored_day", "rescore_day", "due_days", "shown_day"):
+    for name in ("stage", "stages", "risk", "value", "model", "scored_day", "rescore_day", "due_days", "shown_day"):
         setattr(state, name, getattr(fresh, name))
     days = (state.parts.consumption or NOTHING.consumption).bought.days()
     state.rhythm = walk(days)

@@ -14,6 +14,7 @@ from portrait.features.registry import NOTHING
 from portrait.lifecycle import Stage, stage_at, walk
 from portrait.models import churn
 from portrait.models.churn import Scorer
+from portrait.models.value import Value, money_of, value
 from portrait.rules.base import Raised, Rule, Turn
 from portrait.rules.registry import RULES
 from portrait.state import Effect, Pending, State, pending
@@ -144,8 +145,19 @@ def _tell_history(work: Settling, today: int) -> None:
         purchase_days=state.rhythm.count,
         recency_days=max(0, today - state.rhythm.last_day),
         tenure_days=tenure,
+        money=money_of(state.parts, state.rhythm),
+        worth=expect(work, today).worth,
     )
     state.effects.append(Effect(LESSONS, history.id, _json(history)))
+
+
+def expect(work: Settling, today: int) -> Value:
+    """The value as of ``today``, the day of the last score. Only for a customer who has one."""
+    state = work.state
+    if work.x is None or state.risk is None:
+        raise RuntimeError("a value is asked for before there is a score")
+    was_high = state.value is not None and state.value.high
+    return value(state.parts, state.rhythm, today, work.scorer, work.x, state.risk, was_high)
 
 
 def history_day(customer_id: str, after_day: int) -> int:

@@ -10,7 +10,8 @@ from portrait.features.registry import FEATURES
 from portrait.journey import journey
 from portrait.lifecycle import reason_of
 from portrait.models.reasons import levers, reasons
-from portrait.settle import Settling
+from portrait.models.value import BUYS_DIGITS, shown_value
+from portrait.settle import Settling, expect
 from portrait.state import State
 from portrait.structures import DAY_MS, NEVER
 
@@ -20,7 +21,7 @@ BEFORE = 2
 
 
 _NAMES = [feature.name for feature in FEATURES]
-NEEDS = _NAMES.index("needs")
+NEEDS, CONSUMPTION = _NAMES.index("needs"), _NAMES.index("consumption")
 #: What the step of the journey follows from, besides stage and purchases.
 FUNNEL = frozenset(_NAMES.index(name) for name in ("behaviour", "consumption", "needs", "social", "feedback"))
 
@@ -56,12 +57,23 @@ def show(work: Settling) -> dict[str, bytes | None]:
             fields["churn_risk"] = risk
             if another_day or work.moved or risk != work.shown_risk or NEEDS in work.dirty:  # its words count complaints
                 fields["risk"] = _json(_risk(work))
+            _show_value(work, fields, another_day)
         if another_day or work.moved or not FUNNEL.isdisjoint(work.dirty):
             step = journey(state.parts, state.rhythm.count, state.stage, today)
             fields["journey"] = _json({"step": step.step, "why": step.why})
     fields["version"] = b"%d" % state.version
     fields["updated_at_ms"] = b"%d" % state.moment_ms
     return fields
+
+
+def _show_value(work: Settling, fields: dict[str, bytes | None], another_day: bool) -> None:
+    """Make the value anew where it may have changed; show it if it says something else."""
+    state, before = work.state, work.state.value
+    buys = round(1.0 - (state.risk or 0.0), BUYS_DIGITS)
+    if before is None or another_day or work.moved or buys != before.buys or CONSUMPTION in work.dirty:
+        state.value = expect(work, state.scored_day)
+        if work.moved or state.value != before:
+            fields["value"] = _json(shown_value(state.value, work.scorer.horizon_days))
 
 
 def _lifecycle(work: Settling) -> dict[str, Any]:

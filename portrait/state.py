@@ -16,6 +16,7 @@ from msgspec import field
 from portrait.dictionary import DICTIONARY
 from portrait.features.registry import FEATURES, NOTHING, Parts
 from portrait.lifecycle import Rhythm, stage_at, walk
+from portrait.models.value import Value
 from portrait.structures import DAY_MS, NEVER, canonical
 
 FORMAT = 1
@@ -86,6 +87,7 @@ class State(msgspec.Struct, array_like=True, gc=False):
     shown_day: int = 0  # the day as of which the parts were expired and shown
     due_days: dict[int, int] = field(default_factory=dict)  # feature's number -> the day on which its view changes by itself
     wake_ms: int = NEVER  # when stage, score or a label is due
+    value: Value | None = None  # as of the last score
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -110,7 +110,7 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="kin
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="kind", tag="history"):
-    """A customer's purchases so far, without a label: what the prior of the churn model learns from."""
+    """A customer's purchases so far, without a label: what prior and worth of a purchase are learned from."""
 
     format: int = 1
     id: str
@@ -119,6 +119,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="ki
     purchase_days: int  # days with a purchase
     recency_days: int  # since the last
     tenure_days: int  # since the first
+    money: dict[str, tuple[float, float]] = {}  # by currency: purchase days, net spend in minor units
+    worth: float = 0.0  # expected spend, in average purchases of the shop; 0: not known
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):

@@ -246,6 +246,19 @@ class Risk(View, frozen=True, kw_only=True):
     levers: list[Lever] = []  # what would lower it, and to what; strongest first, at most three
 
 
+class Value(View, frozen=True, kw_only=True):
+    """What to expect within the horizon: orders, spend, and when the next order may come."""
+
+    horizon_days: int
+    expected_orders: float  # days with a purchase
+    expected_spend_minor: dict[str, int] = {}  # by currency
+    buys: float  # 0 to 1: the probability of at least one order, to two decimals; churn_risk is the rest
+    expected_next_ms: int | None = None  # start of the UTC day by which they have bought with even chances; not in sight: none
+    high_value: bool = False  # in the top tenth of customers by expected spend
+    rising_value: bool = False  # spent clearly more in the last 90 days than in 90 days before
+    why: list[Reason] = []  # of the flags
+
+
 class Profile(View, frozen=True, kw_only=True):
     """All fields of the hash. What is missing is None."""
 
@@ -264,6 +277,7 @@ class Profile(View, frozen=True, kw_only=True):
     lifecycle: Lifecycle | None = None
     journey: Journey | None = None
     risk: Risk | None = None
+    value: Value | None = None
 
 
 _TEXT = {"stage"}

@@ -20,6 +20,8 @@ from portrait.lifecycle import stage_at
 from portrait.models import churn
 from portrait.models.churn import Scorer
 from portrait.models.learner import Learner
+from portrait.models.value import Value
+from portrait.models.value import value as value_of
 from portrait.state import State, encode, mark_of
 from portrait.structures import DAY_MS
 from schemas.event import Event, decode
@@ -59,7 +61,7 @@ class Drive:
         self.states: dict[str, State] = {}
         self.learner = Learner(horizon_days)
         self.scorer: Scorer = churn.fresh(horizon_days)
-        self.learn_s = self.predict_s = 0.0
+        self.learn_s = self.predict_s = self.value_s = 0.0
         self._offset = 0
         self._due: defaultdict[int, set[str]] = defaultdict(set)
         self._rows: list[tuple[str, int, float, list[float], bool, str]] = []
@@ -80,6 +82,18 @@ class Drive:
             customers=np.array(customers), days=np.array(days), risks=np.array(risks),
             features=np.array(features), purchase=np.array(bought), stages=np.array(stages),
         )  # fmt: skip
+
+    def values(self, day: int) -> dict[str, Value]:
+        """What the product expects of every customer on the evening of ``day``, the last one that was run."""
+        found = {}
+        for customer, state in self.states.items():
+            x = churn.features(state.parts, state.rhythm, day, self.scorer)
+            assert x is not None, "everybody in the log has bought something"
+            was_high = state.value is not None and state.value.high
+            began_s = time.process_time()
+            found[customer] = value_of(state.parts, state.rhythm, day, self.scorer, x, self.scorer.risk(x), was_high)
+            self.value_s += time.process_time() - began_s
+        return found
 
     def costs(self) -> Costs:
         sizes = [len(encode(state)) for state in self.states.values()]

@@ -3,7 +3,7 @@ customers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -63,19 +63,21 @@ def all_of(y: Array, p: Array, days: Array) -> dict[str, float]:
     return {**figures, "ece_worst_months": worst_months(y, p, days)}
 
 
-def paired(
-    metric: Callable[[Array, Array], float], y: Array, ours: Array, peer: Array, customers: Array, seed: int
-) -> list[float]:
-    """[difference, low, high]: ours - peer, with its 95 % interval by the bootstrap over customers (they, not moments, are
-    independent)."""
+def resamples(customers: Array, seed: int) -> Iterator[Array]:
+    """Rows by the bootstrap over customers: they, not moments, are independent."""
     rng = np.random.default_rng(seed)
     _, of = np.unique(customers, return_inverse=True)
     order = np.argsort(of, kind="stable")
     starts = np.searchsorted(of[order], np.arange(of.max() + 2))
-    differences = []
     for _ in range(RESAMPLES):
         drawn = rng.integers(0, of.max() + 1, of.max() + 1)
-        rows = order[np.concatenate([np.arange(starts[c], starts[c + 1]) for c in drawn])]
-        differences.append(metric(y[rows], ours[rows]) - metric(y[rows], peer[rows]))
+        yield order[np.concatenate([np.arange(starts[c], starts[c + 1]) for c in drawn])]
+
+
+def paired(
+    metric: Callable[[Array, Array], float], y: Array, ours: Array, peer: Array, customers: Array, seed: int
+) -> list[float]:
+    """[difference, low, high]: ours - peer, with its 95 % interval."""
+    differences = [metric(y[rows], ours[rows]) - metric(y[rows], peer[rows]) for rows in resamples(customers, seed)]
     low, high = np.quantile(differences, [0.025, 0.975])
     return [metric(y, ours) - metric(y, peer), float(low), float(high)]

@@ -20,6 +20,7 @@ import msgspec
 from portrait.features.registry import NOTHING
 from portrait.lifecycle import HALF_LIVES_DAYS, Rhythm
 from portrait.models.prior import START, Prior, logits
+from portrait.models.spending import Spending
 from portrait.structures import DAY_MS, WINDOW_DAYS
 from schemas.outputs import Snapshot
 
@@ -164,6 +165,7 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True):
     weights: list[float]  # in the order of FEATURES
     means: list[float]  # of each feature: what reasons compare with
     prior: Prior = START
+    spending: Spending = Spending()
 
     def risk(self, x: Sequence[float]) -> float:
         """The probability, within [0, 1]."""

@@ -17,6 +17,7 @@ from river import linear_model, optim, preprocessing, utils
 from portrait.models.churn import FEATURES, MODEL, PRIOR, Scorer, digest, fresh
 from portrait.models.measures import clipped
 from portrait.models.prior import PriorLearner
+from portrait.models.spending import SpendingLearner
 from portrait.models.trial import Trial
 from portrait.models.watch import Watch, watched
 from schemas.outputs import History, Lesson, Order, Snapshot
@@ -38,6 +39,7 @@ class Learner:
         self.lessons = 0  # of both kinds
         self.labels = 0
         self.prior = PriorLearner()
+        self.spending = SpendingLearner()
         self.scaler = preprocessing.StandardScaler()
         self.model = linear_model.LogisticRegression(optimizer=optim.AdaGrad(RATE), intercept_lr=INTERCEPT_RATE)
         self.model._weights = utils.VectorDict({PRIOR: 1.0})
@@ -65,11 +67,13 @@ class Learner:
         return True
 
     def learn_history(self, history: History) -> bool:
-        """Teach the prior. False if it was learned before."""
+        """Teach the prior, and what a purchase is worth. False if it was learned before."""
         if history.id in self._known:
             return False
         self._remember(history.id)
         self.prior.learn(history.purchase_days, history.recency_days, history.tenure_days)
+        self.spending.learn(history.money)
+        self.spending.learn_worth(history.worth)
         self.lessons += 1
         return True
 
@@ -124,6 +128,7 @@ class Learner:
             weights=weights,
             means=means,
             prior=self.prior.prior,
+            spending=self.spending.spending,
         )
 
     def metrics(self) -> dict[str, float]:
@@ -139,6 +144,7 @@ class Learner:
         del scorer["version"]
         learner = {
             "prior": self.prior.state,
+            "spending": self.spending.state,
             "labels": self.labels,
             "weights": {k: float(v) for k, v in self.model.weights.items()},
             "intercept": float(self.model.intercept),
@@ -184,6 +190,7 @@ def _restored(snapshot: Snapshot, saved: Mapping[str, Any]) -> Learner:
     learner = Learner(int(snapshot.scorer["horizon_days"]), snapshot.generation)
     learner.lessons, learner.labels = snapshot.lessons, int(saved["labels"])
     learner.prior = PriorLearner(saved["prior"])
+    learner.spending = SpendingLearner(saved.get("spending"))
     learner.model._weights = utils.VectorDict(dict(saved["weights"]))  # a copy: it learns in place
     learner.model.intercept = saved["intercept"]
     learner.model.optimizer.g2.update(saved["g2"])

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from math import exp, log, sqrt
 from typing import NamedTuple
 
+from portrait.models.ascent import Ascent
+
 #: Beyond this the closed form is numerically certain, and no customer is.
 LOGIT_MAX = 6.0
 #: exp() overflows at 709: a buyer of a thousand days who has been silent for years gets there.
@@ -90,38 +92,30 @@ def harmonic(start: float, terms: int) -> float:
     return total
 
 
+#: The logarithms stay within so much of the start: where customers never leave, or all leave at once, there is no finite optimum.
+RANGE = 4.0
+
+
+def _rate(steps: int) -> float:
+    """Falls with the root of the steps, down to a floor that follows drift."""
+    return max(0.003, 0.03 / sqrt(1 + steps / 100))
+
+
 class PriorLearner:
     """Learns a `Prior`. ``state`` is all of it, as plain data."""
 
-    RATE, RATE_LEAST, MEMORY, MEMORY_SQUARES, TINY = 0.03, 0.003, 0.9, 0.999, 1e-8
-    #: The logarithms stay within so much of the start: a shop whose customers never leave, or all leave at once, has no finite
-    #: optimum.
-    RANGE = 4.0
-
     def __init__(self, state: Sequence[float] | None = None) -> None:
-        self.logs = [log(value) for value in START]
-        self._means, self._squares, self.steps = [0.0] * 4, [0.0] * 4, 0
-        if state is not None:
-            self.logs, self._means, self._squares = list(state[:4]), list(state[4:8]), list(state[8:12])
-            self.steps = int(state[12])
+        logs = [log(value) for value in START]
+        self._ascent = Ascent(logs, [(value - RANGE, value + RANGE) for value in logs], _rate, state)
 
     @property
     def state(self) -> list[float]:
-        return [*self.logs, *self._means, *self._squares, float(self.steps)]
+        return self._ascent.state
 
     @property
     def prior(self) -> Prior:
-        return Prior(*map(exp, self.logs))
+        return Prior(*self._ascent.values)
 
     def learn(self, purchase_days: int, recency_days: float, tenure_days: float) -> None:
-        """One step up the likelihood of this history. The rate falls with the root of the steps, down to a floor that follows
-        drift."""
-        self.steps += 1
-        rate = max(self.RATE_LEAST, self.RATE / sqrt(1 + self.steps / 100))
-        fade, fade_squares = 1 - self.MEMORY**self.steps, 1 - self.MEMORY_SQUARES**self.steps
-        for i, slope in enumerate(gradient(self.prior, purchase_days, recency_days, tenure_days)):
-            self._means[i] += (1 - self.MEMORY) * (slope - self._means[i])
-            self._squares[i] += (1 - self.MEMORY_SQUARES) * (slope * slope - self._squares[i])
-            step = rate * (self._means[i] / fade) / (sqrt(self._squares[i] / fade_squares) + self.TINY)
-            centre = log(START[i])
-            self.logs[i] = min(max(self.logs[i] + step, centre - self.RANGE), centre + self.RANGE)
+        """One step up the likelihood of this history."""
+        self._ascent.step(gradient(self.prior, purchase_days, recency_days, tenure_days))

@@ -33,6 +33,8 @@ def afresh(state: State) -> dict[str, object]:
     shown["why"] = msgspec.to_builtins(reason_of(stage, state.rhythm))
     shown["since_ms"] = stage.since_day * DAY_MS
     shown["risk"] = None if state.risk is None else round(state.risk, 4)
+    shown["buys"] = None if state.risk is None else round(1 - state.risk, 2)
+    shown["expected_orders"] = None if state.value is None else state.value.orders
     return shown
 
 
@@ -42,6 +44,8 @@ def as_readers_have_it(fields: dict[str, bytes | None]) -> dict[str, object]:
     seen |= {"stage": (fields["stage"] or b"").decode(), "why": lifecycle["why"], "since_ms": lifecycle["since_ms"]}
     risk = fields.get("risk")
     seen["risk"] = msgspec.json.decode(risk)["churn"] if risk else None
+    value = msgspec.json.decode(fields.get("value") or b"{}")
+    seen |= {name: value.get(name) for name in ("buys", "expected_orders")}
     assert lifecycle["stage"] == seen["stage"]
     if risk:
         assert float(fields["churn_risk"] or b"") == seen["risk"], "the scalar and the explained score are one"

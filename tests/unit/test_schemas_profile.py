@@ -83,7 +83,7 @@ def test_every_field_of_the_contract_is_shown_by_a_customer_of_whom_all_is_known
 
 
 #: Shown only while they hold.
-MAY_BE_MISSING = {"needs": {"open"}, "social": {"rivals_90d"}}
+MAY_BE_MISSING = {"needs": {"open"}, "social": {"rivals_90d"}, "value": {"expected_next_ms"}}
 
 
 def test_a_reader_gets_typed_values() -> None:

@@ -20,7 +20,7 @@ from streams.refold import place_of
 from tests.scene import SCORER, Scene, SceneWorker
 
 ALL = Options()
-SCORES = {"churn_risk", "risk"}  # as of the last scoring, which came with another event than the last
+SCORES = {"churn_risk", "risk", "value"}  # as of the last scoring, which came with another event than the last
 EVERYBODY = [f"C{n}" for n in range(12)]
 
 
