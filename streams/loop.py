@@ -271,13 +271,17 @@ class Loop:
 
     async def _heartbeat(self) -> None:
         """Positions of idle partitions: their time goes on. Also takes published effects out of the store."""
+        self._gate.learn(await self._positions_around(partial(self._profiles.clean, self._reached())))
+        self._metrics.gate(self._gate.lag_ms(self._clock_ms(self._next, NOTHING), self._wall_ms()))
+
+    def _reached(self) -> dict[TP, Position]:
+        """How far this worker's partitions are now."""
         positions = {}
         for tp, offset in self._own().items():
             at_end = self._at_end(tp, offset)
             self._gate.reached(tp, 0, at_end)
             positions[tp] = Position(offset, self._gate.clear_ms(tp, at_end))
-        self._gate.learn(await self._positions_around(partial(self._profiles.clean, positions)))
-        self._metrics.gate(self._gate.lag_ms(self._clock_ms(self._next, NOTHING), self._wall_ms()))
+        return positions
 
     async def _ticks(self, more: list[bool]) -> None:
         """Settle up to TICKS_AT_ONCE customers. Appends whether there may be more."""
@@ -291,6 +295,8 @@ class Loop:
         written = await self._profiles.apply(dict.fromkeys(ours, ()), until_ms, {}, True, self._silence_ms or 0) if ours else 0
         self._metrics.ticks.inc(written)
         if not full:
+            # Who is due was only read: an empty store has nobody. A link of the chain says that it was not.
+            await self._profiles.clean(self._reached())
             own = {tp: offset for tp, offset in self._own().items() if tp[0] == TICK_TOPIC}
             self._log.confirm(own, dict.fromkeys(own, max(0, until_ms)))
         more[:] = [written > 0 and full]

@@ -8,7 +8,7 @@ from typing import Any
 
 from profile_store.contract import TP
 from tests.simulation.judge import judge
-from tests.simulation.shape import NO_FAULTS, Shape
+from tests.simulation.shape import DAY_MS, NO_FAULTS, Shape
 from tests.simulation.simulate import scaled
 from tests.simulation.worker import Worker
 from tests.simulation.world import World
@@ -118,6 +118,30 @@ def test_a_clock_that_is_lost_after_it_was_read() -> None:
         world.restore(snapshots[0])
         there = await mine.loop._store.positions()
         assert mine.loop._gate._others[CLICKS] <= there[CLICKS].clear_ms
+
+    with scaled(SHAPE):
+        asyncio.run(scenario())
+
+
+def test_a_customer_who_is_lost_after_they_were_found_due() -> None:
+    async def scenario() -> None:
+        world = World(1, SHAPE, NO_FAULTS)
+        world.quiet = True
+        old = await worker(world, "old")
+        click(world, 1)
+        await read_all(old)
+        mine = await worker(world, "mine")  # it has nobody in memory
+        world.now_ms += 400 * DAY_MS
+        mine.look()
+        before = dict(mine.log.moments_reached())
+
+        async def lose() -> None:
+            world.restore(None)
+
+        after(mine, "due", lose)
+        await mine.loop.sweep()
+        assert mine.log.moments_reached() == before, "their silence was not looked at"
+        assert mine.log.seek_due
 
     with scaled(SHAPE):
         asyncio.run(scenario())
