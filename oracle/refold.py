@@ -154,9 +154,7 @@ class Life:
     def _tell(self, today: int, step: Step, first_today: bool) -> None:
         """A history, on the customer's day for it."""
         if first_today and self._teaches(today) and today > self.ledger.bought[0]:
-            self._cause(
-                digest(self.customer_id, LESSON, "history", str(today)), loud=step.effects and today * DAY_MS > step.silence_ms
-            )
+            self._cause(digest(self.customer_id, LESSON, "history", str(today)), loud=today * DAY_MS > step.silence_ms)
 
     def _teaches(self, day: int) -> bool:
         mark = crc32(self.customer_id.encode())

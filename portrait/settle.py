@@ -136,7 +136,7 @@ def _tell_history(work: Settling, today: int) -> None:
     if today != history_day(work.customer_id, today - 1) or state.scored_day >= today or tenure <= 0:
         return
     policy = work.policy
-    if not policy.effects or today * DAY_MS <= policy.silence_ms or len(state.effects) >= EFFECTS_MAX:
+    if today * DAY_MS <= policy.silence_ms or len(state.effects) >= EFFECTS_MAX:
         return
     history = History(
         id=digest(work.customer_id, churn.MODEL, "history", str(today)),

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from portrait.evolve import Arrival, due_ms, evolve, published
 from portrait.models.churn import fresh
-from portrait.settle import GRACE_DAYS, PENDING_MAX, Policy
+from portrait.settle import GRACE_DAYS, PENDING_MAX, Policy, history_day
 from portrait.state import RING_EVENTS, BrokenState, NewerFormat, State, decode, encode, facts, mark_of
 from portrait.structures import DAY_MS, NEVER
-from schemas.registry import ACTIONS
+from schemas.outputs import History
+from schemas.registry import ACTIONS, LESSONS
 from tests.corekit import DAY0, HORIZON_DAYS, Customer, at, click, complaint, event, order
 
 # Once each
@@ -330,3 +331,13 @@ def test_a_broken_state_is_told_with_a_remedy(blob: bytes) -> None:
 
 def test_an_empty_state_is_never_due() -> None:
     assert due_ms(State()) is None or (due_ms(State()) or 0) >= NEVER
+
+
+def test_what_time_brings_is_told_though_the_events_are_folded_again_in_silence() -> None:
+    """Their own effects were had before. What silence brings between them and the clock was not."""
+    teacher = next(f"T{n}" for n in range(100) if history_day(f"T{n}", DAY0) < DAY0 + 40)
+    quiet = Policy(effects=False, silence_ms=at(5))
+    change = evolve(None, teacher, [Arrival(0, 0, order(0))], at(40), fresh(HORIZON_DAYS), quiet)
+    assert change is not None
+    told = [msgspec.json.decode(effect.value, type=History) for effect in change.state.effects if effect.topic == LESSONS]
+    assert [history.purchase_days for history in told] == [1] * len(told) != []
