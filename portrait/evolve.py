@@ -73,6 +73,9 @@ def evolve(
     if state.risk is not None and state.model != scorer.version:
         rescore(state, scorer)
     if not state.moment_ms:  # before its first event nothing is known, so nothing was silent
+        if state.events:  # it was shown as of its first event, which may lie ahead of the clock
+            work.moved = True
+            work.dirty.update(range(len(FEATURES)))
         first_ms = min(fresh[0].time_ms if fresh else NEVER, state.parts.activity.first_ms if state.events else NEVER)
         state.moment_ms = min(first_ms, clock_ms) if clock_ms > 0 else first_ms
     for group in _by_day(fresh, state.moment_ms // DAY_MS):

@@ -20,8 +20,9 @@ OLD, NEW = churn.fresh(60), msgspec.structs.replace(churn.fresh(60), version="1.
 
 
 def afresh(state: State) -> dict[str, object]:
-    """The features and the lifecycle of a state, as they are on its day."""
-    today = state.moment_ms // DAY_MS
+    """The features and the lifecycle of a state, as they are on the day that it is shown for: its moment's, once it has one."""
+    today = state.shown_day
+    assert not state.moment_ms or today == state.moment_ms // DAY_MS
     shown: dict[str, object] = {}
     for feature in FEATURES:
         part = getattr(state.parts, feature.name)
