@@ -15,7 +15,7 @@ from cli.present import ago
 from cli.shelf import Read, newest_first, obeyed, publish, read_shelf, roles, scoring_version, version_of
 from cli.words import Weight, in_full, row
 from portrait.models.churn import MODEL
-from portrait.models.shelf import ORDER_KEY, PIN_KEY, Shelf, order_of
+from portrait.models.shelf import ORDER_KEY, PIN_KEY, Shelf
 from schemas.outputs import Order, Pin, Snapshot
 from streams.settings import Settings
 
@@ -206,7 +206,7 @@ def _order(settings: Settings, shelf: Shelf, version: str, wait_s: float, json: 
 def _before(shelf: Shelf) -> Snapshot:
     ready = [snapshot for snapshot in newest_first(shelf) if snapshot.ready]
     scoring = shelf.scoring
-    older = [snapshot for snapshot in ready if scoring and order_of(snapshot) < order_of(scoring)]
+    older = [snapshot for snapshot in ready if scoring and snapshot.lessons < scoring.lessons]
     if not older:
         output.fail("there is no older version to go back to; portrait model list")
     return older[0]

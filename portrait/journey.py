@@ -23,8 +23,8 @@ _WORDS = {
     "again": ("Bought on {n} days.", "已在 {n} 天下单。"),
     "bought": ("Bought once.", "已购买一次。"),
     "looks": ("Looks around, in the last 30 days.", "近 30 天有浏览。"),  # no number: it would change at each click
-    "knows": ("Known to us; does not look around yet.", "已接触，尚未浏览。"),
-    "lost": ("Bought before; is not seen any more.", "曾经购买，现已不再出现。"),
+    "knows": ("Known to us; no visits in 30 days.", "已接触，近 30 天无浏览。"),
+    "lost": ("Bought before; no visits in 30 days.", "曾经购买，近 30 天无浏览。"),
 }
 
 
@@ -43,7 +43,7 @@ def journey(parts: Any, purchase_days: int, stage: str, today: int) -> Journey:
     if purchase_days == 1:
         return _told("purchase", "bought", 1)
     nps = parts.feedback.last_nps[1] if parts.feedback is not None else -1
-    if nps >= PROMOTER_NPS:
+    if nps >= PROMOTER_NPS and not _unhappy(parts, today):
         return _told("advocacy", "recommends", nps)
     speaks = _praises(parts, today) if not 0 <= nps <= LOW_NPS else 0
     return _told("advocacy", "speaks", speaks) if speaks else _told("retention", "again", purchase_days)
@@ -51,11 +51,18 @@ def journey(parts: Any, purchase_days: int, stage: str, today: int) -> Journey:
 
 def _praises(parts: Any, today: int) -> int:
     """Posts and shares in 90 days of who names no rival, and is not unhappy; 0 for anybody else."""
-    social, feedback, needs = parts.social, parts.feedback, parts.needs
-    if social is None or within(social.rival_days, today):
+    social = parts.social
+    if social is None or within(social.rival_days, today) or _unhappy(parts, today):
         return 0
-    unhappy = (feedback is not None and within(feedback.unhappy_days, today)) or (needs is not None and within(needs.days, today))
-    return 0 if unhappy else within(social.days, today)
+    return within(social.days, today)
+
+
+def _unhappy(parts: Any, today: int) -> bool:
+    """Whether there was a complaint or an unhappy answer in 90 days."""
+    feedback, needs = parts.feedback, parts.needs
+    return bool(
+        (feedback is not None and within(feedback.unhappy_days, today)) or (needs is not None and within(needs.days, today))
+    )
 
 
 def _told(step: str, why: str, n: int) -> Journey:

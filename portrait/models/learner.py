@@ -27,7 +27,9 @@ RATE = 0.03
 INTERCEPT_RATE = 0.003
 #: Lesson ids remembered, against a lesson that is published twice.
 RECENT = 2000
-STD_LEAST = 1e-3
+#: A feature that has hardly ever varied is scaled as if it had by so much: else the first customer who shows it would be so
+#: far from the mean that one label moves the scores of all who come after. Nor does an absurd value count for more than Z_MAX.
+STD_LEAST, Z_MAX = 0.3, 6.0
 
 
 class Learner:
@@ -56,15 +58,24 @@ class Learner:
         if lesson.id in self._known or lesson.horizon_days != self.horizon_days or not all(name in x for name in FEATURES):
             return False
         self._remember(lesson.id)
-        plain = {name: x[name] for name in FEATURES if name != PRIOR}
-        self.scaler.learn_one(plain)
-        scaled = self.scaler.transform_one(plain)
-        scaled[PRIOR] = x[PRIOR]
+        self.scaler.learn_one({name: x[name] for name in FEATURES if name != PRIOR})
+        scaled = self.scaled(x)
         self._measure(lesson, self.model.predict_proba_one(scaled)[True])
         self.model.learn_one(scaled, lesson.churned)
         self.lessons += 1
         self.labels += 1
         return True
+
+    def scaled(self, x: Mapping[str, float]) -> dict[str, float]:
+        """What the model sees of these features."""
+        means, variances = self.scaler.means, self.scaler.vars
+        found = {
+            name: min(max((x[name] - means[name]) / max(variances[name] ** 0.5, STD_LEAST), -Z_MAX), Z_MAX)
+            for name in FEATURES
+            if name != PRIOR
+        }
+        found[PRIOR] = x[PRIOR]
+        return found
 
     def learn_history(self, history: History) -> bool:
         """Teach the prior, and what a purchase is worth. False if it was learned before."""
@@ -117,7 +128,7 @@ class Learner:
                 means.append(typical)
                 continue
             mean, std = float(self.scaler.means[name]), float(self.scaler.vars[name]) ** 0.5
-            weight = weight / std if std > STD_LEAST else 0.0
+            weight /= max(std, STD_LEAST)
             weights.append(weight)
             means.append(mean if self.labels else typical)
             bias -= weight * mean

@@ -24,10 +24,10 @@ _OPEN, _WELL = INDEX["complaints_open"], INDEX["resolved_well"]
 Words = tuple[str, str]  # English, Chinese
 _WORDS: Mapping[str, tuple[Words, Words]] = {  # theme: (raises the risk), (lowers it)
     "silence": (
-        ("No purchase for {recency} days; the usual gap is about {gap}.", "已 {recency} 天未购买，平时约每 {gap} 天一次。"),
+        ("No purchase for {recency} days; one is expected about every {gap}.", "已 {recency} 天未购买，预计约每 {gap} 天一次。"),
         (
-            "Last purchase {recency} days ago; the usual gap is about {gap}.",
-            "最近一次购买在 {recency} 天前，平时约每 {gap} 天一次。",
+            "Last purchase {recency} days ago; one is expected about every {gap}.",
+            "最近一次购买在 {recency} 天前，预计约每 {gap} 天一次。",
         ),
     ),
     "silence-once": (  # there is no gap yet
@@ -35,8 +35,8 @@ _WORDS: Mapping[str, tuple[Words, Words]] = {  # theme: (raises the risk), (lowe
         ("Bought once, {recency} days ago.", "仅购买过一次，距今 {recency} 天。"),
     ),
     "history": (
-        ("Few purchases so far: days with one: {count}.", "购买记录较少：有购买的天数为 {count}。"),
-        ("{count} purchase days: a loyal buyer.", "已有 {count} 天购买记录，属于老客户。"),
+        ("Days with a purchase so far: {count}.", "有购买的天数：{count}。"),
+        ("Days with a purchase so far: {count}.", "有购买的天数：{count}。"),
     ),
     "spend": (
         ("Order values speak for a looser tie.", "客单价显示黏性偏低。"),
@@ -44,8 +44,8 @@ _WORDS: Mapping[str, tuple[Words, Words]] = {  # theme: (raises the risk), (lowe
     ),
     "visits": (
         (
-            "{month} clicks in 30 days, {usual} in 30 days before: less than it takes.",
-            "近 30 天访问点击 {month} 次，此前每 30 天约 {usual} 次，访问偏少。",
+            "{month} clicks in 30 days, {usual} in 30 days before.",
+            "近 30 天访问点击 {month} 次，此前每 30 天约 {usual} 次。",
         ),
         ("{month} clicks in 30 days, {usual} in 30 days before.", "近 30 天访问点击 {month} 次，此前每 30 天约 {usual} 次。"),
     ),
@@ -62,11 +62,11 @@ _WORDS: Mapping[str, tuple[Words, Words]] = {  # theme: (raises the risk), (lowe
     ),
     "late": (
         ("Late deliveries in 90 days: {late}.", "90 天内有 {late} 次配送迟到。"),
-        ("Deliveries came in time.", "配送均按时送达。"),
+        ("No late delivery in 90 days.", "90 天内没有配送迟到。"),
     ),
     "refusals": (
         ("Refuses our messages.", "近期拒收我们的消息。"),
-        ("Takes our messages.", "愿意接收我们的消息。"),
+        ("No refused message in 30 days.", "30 天内没有拒收消息。"),
     ),
     "rivals": (
         ("Named a rival in public {rivals} times in 90 days.", "90 天内公开提及竞争对手 {rivals} 次。"),
@@ -104,6 +104,11 @@ def reasons(scorer: Scorer, x: Sequence[float], parts: Any, rhythm: Rhythm, toda
         # What did not happen is no reason against a customer, whatever it is worth beside the average one.
         if amount > 0 and theme not in _ALWAYS and not any(numbers.values()):
             continue
+        if amount > 0 and theme == "silence" and not numbers["recency"]:
+            continue
+        # And what did happen is none for them, should the model have learned so from a few.
+        if amount < 0 and theme in _TROUBLE and any(numbers.values()):
+            continue
         up = "up" if amount > 0 else "down"
         en, zh = _WORDS["silence-once" if theme == "silence" and rhythm.count == 1 else theme][0 if amount > 0 else 1]
         found.append(Reason(f"risk.{theme}.{up}", en.format_map(numbers), zh.format_map(numbers)))
@@ -114,8 +119,7 @@ Numbers = Callable[[Sequence[float], Any, Rhythm, int], dict[str, int]]
 
 
 def _silence(x: Sequence[float], parts: Any, rhythm: Rhythm, today: int) -> dict[str, int]:
-    recency = max(0, today - rhythm.last_day)
-    return {"recency": recency, "gap": round(rhythm.gap_days)} if recency else {"recency": 0, "gap": 0}
+    return {"recency": max(0, today - rhythm.last_day), "gap": round(rhythm.gap_days)}
 
 
 def _history(x: Sequence[float], parts: Any, rhythm: Rhythm, today: int) -> dict[str, int]:
@@ -153,6 +157,7 @@ _NUMBERS: Mapping[str, Numbers] = {
 }
 #: Themes that can speak against anybody.
 _ALWAYS = frozenset(("history", "spend"))
+_TROUBLE = frozenset(("unhappy", "late", "refusals", "rivals"))
 
 
 def _counted(x: Sequence[float], index: int) -> int:
@@ -208,7 +213,9 @@ def _resolve(scorer: Scorer, x: Sequence[float], rhythm: Rhythm, today: int) -> 
 
 def _visit(scorer: Scorer, x: Sequence[float], rhythm: Rhythm, today: int) -> float:
     lacking = -x[_USUAL]
-    return (scorer.weights[_MONTH] + scorer.weights[_USUAL]) * lacking if lacking > 0 else 0.0
+    if lacking <= 0 or _usual(x) <= _counted(x, _MONTH):
+        return 0.0
+    return (scorer.weights[_MONTH] + scorer.weights[_USUAL]) * lacking
 
 
 def _without(name: str) -> Change:

@@ -7,7 +7,7 @@ from math import exp, log
 import msgspec
 import pytest
 
-from portrait.models.churn import FEATURES, PRIOR, Scorer, features, fresh, from_snapshot
+from portrait.models.churn import FEATURES, Scorer, features, fresh, from_snapshot
 from portrait.models.learner import Learner
 from portrait.models.prior import START, logits
 from portrait.models.reasons import REASONS_MAX, levers, reasons
@@ -35,9 +35,7 @@ def test_the_folded_scorer_gives_what_rivers_pipeline_gives() -> None:
     learner = taught(300)
     scorer = learner.scorer()
     for lesson in lessons(100, seed=2):
-        plain = {name: value for name, value in lesson.features.items() if name != PRIOR}
-        scaled = learner.scaler.transform_one(plain) | {PRIOR: lesson.features[PRIOR]}
-        expected = learner.model.predict_proba_one(scaled)[True]
+        expected = learner.model.predict_proba_one(learner.scaled(lesson.features))[True]
         assert scorer.risk(list(lesson.features.values())) == pytest.approx(expected, abs=1e-9)
 
 
@@ -46,6 +44,17 @@ def test_a_feature_that_never_varied_has_no_say() -> None:
     for lesson in lessons(50):
         learner.learn(msgspec.structs.replace(lesson, features=lesson.features | {"refused30": 0.0}))
     assert learner.scorer().weights[FEATURES.index("refused30")] == 0.0
+
+
+def test_the_first_customer_who_shows_a_feature_does_not_move_all_others() -> None:
+    learner = Learner(HORIZON_DAYS)
+    for lesson in lessons(2000):
+        learner.learn(msgspec.structs.replace(lesson, features=lesson.features | {"rivals90": 0.0}))
+    before = learner.scorer().weights[FEATURES.index("rivals90")]
+    (last,) = lessons(1, seed=9)
+    learner.learn(msgspec.structs.replace(last, id="last", features=last.features | {"rivals90": log(2)}, churned=False))
+    assert before == 0.0
+    assert -0.2 < learner.scorer().weights[FEATURES.index("rivals90")] < 0.0
 
 
 def test_the_risk_is_a_probability_whatever_the_values() -> None:
@@ -97,13 +106,13 @@ def test_each_theme_of_reasons_has_words_for_both_directions() -> None:
     customer = Customer()
     customer.sees(order(0), click(0, id="c"), complaint(0, "K1"))
     known = customer.known
-    for sign in (1.0, -1.0):
+    for value, mean, direction in ((1.0, 0.0, ".up"), (0.0, 1.0, ".down")):
         for i in range(len(FEATURES)):
-            weights = [sign if j == i else 0.0 for j in range(len(FEATURES))]
-            zeros = [0.0] * len(FEATURES)
-            scorer = Scorer(version="1.1", horizon_days=HORIZON_DAYS, bias=0.0, weights=weights, means=zeros)
-            (reason,) = reasons(scorer, [1.0] * len(FEATURES), known.parts, known.rhythm, DAY0 + 9)
-            assert reason.code.endswith(".up" if sign > 0 else ".down")
+            weights = [1.0 if j == i else 0.0 for j in range(len(FEATURES))]
+            means = [mean] * len(FEATURES)
+            scorer = Scorer(version="1.1", horizon_days=HORIZON_DAYS, bias=0.0, weights=weights, means=means)
+            (reason,) = reasons(scorer, [value] * len(FEATURES), known.parts, known.rhythm, DAY0 + 9)
+            assert reason.code.endswith(direction)
             assert reason.en
             assert reason.zh
 
@@ -191,9 +200,24 @@ def test_a_lever_says_what_the_score_would_be_and_it_is_that_when_it_happens() -
     assert told(customer, 40, scorer)[0] == pytest.approx(found["lever.resolve"].churn, abs=1e-4)
 
 
+def test_no_reason_says_what_is_not_so() -> None:
+    customer = Customer()
+    customer.sees(
+        order(0), order(20), event("order.delivered", 18, order_id="o0", placed_at=rfc3339(at(0)), promised_at=rfc3339(at(2)))
+    )
+    known, today = customer.known, DAY0 + 20
+    for weight in (1.0, -1.0):
+        scorer = scorer_of(late90=weight, prior=1.0)
+        x = features(known.parts, known.rhythm, today, scorer)
+        assert x is not None
+        found = {reason.code: reason.en for reason in reasons(scorer, x, known.parts, known.rhythm, today)}
+        assert ("risk.late.up" in found) == (weight > 0)
+        assert "risk.late.down" not in found, "it came late"
+
+
 def test_no_lever_for_what_did_not_happen_and_none_that_would_raise_the_risk() -> None:
     customer = Customer()
-    customer.sees(order(0), click(1))
+    customer.sees(order(0), *[click(1, id=f"c{n}") for n in range(4)])
     assert "lever.deliver-in-time" not in told(customer, 20, scorer_of(late90=2.0))[1]
     assert told(customer, 20, scorer_of(recency=-1.0))[1] == {}
     assert set(told(customer, 50, scorer_of(visits_usual=-2.0))[1]) == {"lever.visit"}
