@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from portrait.models.churn import MODEL
-from portrait.models.learner import Learner
 from portrait.models.watch import Alarm
 from portrait.settle import digest
 from portrait.structures import DAY_MS
 from schemas.outputs import OperatorAction, OperatorActionEvent, Reason
 from schemas.registry import OPERATOR_ACTIONS
 from streams.log import Outgoing
+
+if TYPE_CHECKING:
+    from portrait.models.learner import Learner
 
 RULE = "model-drift"
 EXPIRY_MS = 14 * DAY_MS

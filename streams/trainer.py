@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import NoReturn
+from importlib import import_module
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 import structlog
 
 from portrait.models.churn import MODEL, from_snapshot
-from portrait.models.learner import Learner, begin, restore
 from portrait.models.shelf import Shelf, kept_key, order_of, to_keep
 from schemas.outputs import History, Lesson, Order, Snapshot
 from schemas.registry import LESSONS, MODELS
@@ -33,6 +33,12 @@ from streams.tail import Models
 SNAPSHOT_LESSONS = 500
 SNAPSHOT_LESSONS_FIRST = 50
 SNAPSHOT_MS = 5 * 60_000
+
+if TYPE_CHECKING:
+    from portrait.models.learner import Learner
+
+#: Brings River, NumPy, SciPy and pandas: seconds of work, and a hundred megabytes, which workers that only score do without.
+LEARNING = ("portrait.models.learner", "river.drift")
 
 _decode = msgspec.json.Decoder(History | Lesson).decode
 
@@ -54,7 +60,7 @@ class Trainer:
     ) -> None:
         self._settings, self._log, self._models, self._metrics, self._die = settings, log_, models, metrics, die
         self._wall_ms = wall_ms
-        self._learner = Learner(settings.horizon_days)
+        self._learner: Learner  # made by `start_offsets`
         self._offsets: dict[TP, int] = {}
         self._epoch = -1  # the one that the offsets belong to
         self._saving = asyncio.Lock()
@@ -74,6 +80,8 @@ class Trainer:
         """Where the newest snapshot left off, or where an order says. Waits until the snapshots have been read."""
         epoch = self._log.epoch
         await self._models.tail.caught_up.wait()
+        for module in LEARNING:  # beside the loop, which has partitions of its own to fold, and must stay in its group
+            await asyncio.to_thread(import_module, module)
         saved = self._begin(self._models.shelf)
         self._told = told(self._learner)  # alarms are published before the snapshot that holds them
         self._offsets = {}
@@ -89,6 +97,8 @@ class Trainer:
 
     def _begin(self, shelf: Shelf) -> Mapping[str, int]:
         """Make the learner. Returns where it goes on, by topic and partition; what is missing is read from its beginning."""
+        from portrait.models.learner import begin
+
         newest, order, left_off = shelf.newest, shelf.waiting, self._left_off
         self._left_off = None
         if order is not None and order.id != self._declined:
@@ -108,6 +118,8 @@ class Trainer:
         return self._go_on(shelf.newest)
 
     def _go_on(self, newest: Snapshot | None) -> Mapping[str, int]:
+        from portrait.models.learner import Learner, restore
+
         saved: Mapping[str, int] = {}
         self._learner = Learner(self._settings.horizon_days)
         if newest is not None:

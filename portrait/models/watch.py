@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from river import drift
 
 from portrait.models.measures import FADE_LABELS, WEEK_MS, Measures
 from schemas.outputs import Snapshot
@@ -82,7 +81,9 @@ class Watch:
         self.shifts = {name: kept.shifts.get(name) or Shift() for name in features}
         self.drifts = 0
         self._turns = [features[turn::TURNS] for turn in range(TURNS)]
-        self._detectors = {name: drift.ADWIN() for name in (LOSS, *features)}
+        from river.drift import ADWIN  # takes seconds: only who trains needs it
+
+        self._detectors = {name: ADWIN() for name in (LOSS, *features)}
 
     @property
     def state(self) -> dict[str, Any]:

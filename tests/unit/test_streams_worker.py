@@ -30,3 +30,10 @@ def test_a_signal_ends_a_worker_that_still_waits_for_its_store(number: signal.Si
     finally:
         worker.kill()
         worker.wait()
+
+
+def test_a_worker_that_only_scores_does_not_load_what_training_needs() -> None:
+    """River brings pandas: seconds at every start, during which customers wait, and a hundred megabytes."""
+    script = "import sys, streams.worker; print(sorted({'river', 'pandas', 'scipy', 'sklearn'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
