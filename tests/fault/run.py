@@ -32,7 +32,7 @@ from tests.fault.watch import Recovery, Watch
 from tests.servers_kafka import Broker
 
 #: While an older fault has not been recovered from for so long, only workers come to harm, when all are at work, and more slowly.
-PATIENCE_S, PATIENT_PAUSE_S = 45.0, 12.0
+PATIENCE_S, PATIENT_PAUSE_S = 45.0, 8.0
 #: What has not recovered by then is not going to.
 STUCK_S = 1200.0
 #: Published effects leave the states with a later sweep; those that are there after so long are for the verdict.
