@@ -22,6 +22,10 @@ PARTS: dict[str, Callable[[Sequence[Event], int], list[Any]]] = {
     "feedback": service.feedback,
     "basic": person.basic,
     "contacts": service.contacts,
+    "context": visits.context,
+    "sources": person.sources,
+    "rivals": person.rivals,
+    "interests": visits.interests,
 }
 
 

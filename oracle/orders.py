@@ -44,6 +44,7 @@ def consumption(events: Sequence[Event], today: int) -> list[Any]:
         counts([line.brand for line in lines], 8),
         counts([line.sku for line in lines], 8),
         ones([event for event in delivered if is_late(event)], today),
+        sum(1 for line in lines if line.new_arrival),
     ]
 
 

@@ -1,11 +1,12 @@
-"""The parts `basic` and `social`."""
+"""The parts `basic`, `social`, `rivals` and `sources`."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from oracle.tools import counts, latest, of_type, ones, total
+from oracle.tools import OVERFLOWN, counts, latest, of_type, ones, total
 from schemas.customers import AttributesChanged, ConsentChanged, ExternalIdAssigned
 from schemas.event import Event
 from schemas.social import AccountFollowed, Mention, MentionPosted, MentionShared
@@ -44,4 +45,36 @@ def social(events: Sequence[Event], today: int) -> list[Any]:
         counts([brand for event in mentions for brand in event.data.brands], 8),
         latest(handles, 8),
         ones([event for event in mentions if event.data.rivals], today),
+        _heard(said),
     ]
+
+
+def _heard(said: Sequence[Event]) -> dict[str, int]:
+    """What each topic brought."""
+    sums: Counter[str] = Counter()
+    for event in said:
+        for topic in event.data.topics if event.data.engagement else ():
+            sums[topic] += event.data.engagement
+    return dict(sums) if len(sums) <= 8 else OVERFLOWN
+
+
+def rivals(events: Sequence[Event], today: int) -> list[Any]:
+    naming = [event for event in of_type(events, Mention) if event.data.rivals]
+    by_name: dict[str, list[int]] = {}
+    for event in naming:
+        for rival in event.data.rivals:
+            count, latest_ms = by_name.get(rival, [0, 0])
+            by_name[rival] = [count + 1, max(latest_ms, event.time_ms)]
+    topics = [topic for event in naming for topic in event.data.topics]
+    return [by_name if len(by_name) <= 5 else OVERFLOWN, counts(topics, 5)]
+
+
+def sources(events: Sequence[Event], today: int) -> list[Any]:
+    by_name: dict[str, list[Event]] = {}
+    for event in events:
+        by_name.setdefault(event.source[:64], []).append(event)
+    told = {
+        name: [len(told), max(event.topic_code for event in told), max(event.time_ms for event in told)]
+        for name, told in by_name.items()
+    }
+    return [told if len(told) <= 6 else OVERFLOWN]

@@ -81,6 +81,10 @@ def feedback(events: Sequence[Event], today: int) -> list[Any]:
         sum(1 for event in closed if event.data.solved is False),
         counts([event.data.channel for event in closed], 8),
         ones([event for event in events if is_unhappy(event)], today),
+        counts([motive for event in surveys for motive in event.data.motives], 8),
+        sum(event.data.messages for event in closed),
+        sum(event.data.first_reply_ms or 0 for event in closed),
+        sum(1 for event in closed if event.data.first_reply_ms is not None),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The parts `activity` and `behaviour`."""
+"""The parts `activity`, `behaviour`, `context` and `interests`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from oracle.tools import counts, of_type, ones, total
+from oracle.tools import DAY_MS, counts, of_type, ones, total
 from schemas.clicks import AppOpened, CartChanged, ContentEngaged, ItemViewed, PageViewed, Searched, Touch
 from schemas.complaints import ComplaintResolved, ComplaintUpdated
 from schemas.contacts import ContactDelivered, ContactSent
 from schemas.customers import AttributesChanged, ExternalIdAssigned, IdentityLinked, IdentityUnlinked
 from schemas.event import Event
-from schemas.orders import OrderDelivered
+from schemas.orders import OrderDelivered, OrderPlaced
 
 #: What the company does, not the customer.
 COMPANY = (
@@ -30,6 +30,7 @@ def activity(events: Sequence[Event], today: int) -> list[Any]:
         ones(own, today),
         dict(Counter(str(event.hour) for event in own)),
         counts([getattr(event.data, "channel", None) for event in own], 12),
+        dict(Counter(str(event.weekday) for event in own)),
     ]
 
 
@@ -55,4 +56,34 @@ def behaviour(events: Sequence[Event], today: int) -> list[Any]:
         total(carts, lambda data: data.quantity if data.action == "added" else 0),
         total(carts, lambda data: data.quantity if data.action == "removed" else 0),
         len(of_type(clicks, AppOpened)),
+        len(items),
+        len(searches),
+        ones([event for event in carts if event.data.action == "added"], today),
+        counts([event.data.referrer for event in pages], 6),
     ]
+
+
+def context(events: Sequence[Event], today: int) -> list[Any]:
+    clicks = of_type(events, Touch)
+    return [
+        counts([event.data.place for event in clicks], 5),
+        counts([event.data.weather for event in clicks], 5),
+        counts([event.data.occasion for event in [*clicks, *of_type(events, OrderPlaced)]], 6),
+    ]
+
+
+def interests(events: Sequence[Event], today: int) -> list[Any]:
+    noticed: dict[str, list[str]] = {}
+    for event in events:
+        data = event.data
+        if isinstance(data, (ItemViewed, CartChanged)):
+            names = [data.category]
+        elif isinstance(data, ContentEngaged):
+            names = [data.topic]
+        else:
+            names = [line.category for line in data.lines] if isinstance(data, OrderPlaced) else []
+        for name in names:
+            if name is not None:
+                noticed.setdefault(str(event.time_ms // DAY_MS // 28), []).append(name)
+    latest = sorted(noticed, key=int)[-3:]
+    return [{period: counts(noticed[period], 6) for period in latest}]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
+from portrait.dimensions.registry import DIMENSIONS
 from portrait.evolve import Arrival, _sift, expire, fold
 from portrait.features.registry import FEATURES, NOTHING
 from portrait.lifecycle import stage_at, walk
@@ -25,7 +26,18 @@ BEHIND_MS = 90 * DAY_MS
 #: It moves in steps of this length, and lets go of what has left all windows: memory is bounded, however long the history.
 STEP_MS = 30 * DAY_MS
 #: What a view may consist of, besides its version and its moment.
-FIELDS = frozenset({"stage", "lifecycle", "journey", "churn_risk", "risk", "value", *(feature.name for feature in FEATURES)})
+FIELDS = frozenset(
+    {
+        "stage",
+        "lifecycle",
+        "journey",
+        "churn_risk",
+        "risk",
+        "value",
+        *(feature.name for feature in FEATURES),
+        *(dimension.name for dimension in DIMENSIONS),
+    }
+)
 
 _SILENT = Policy(effects=False, silence_ms=NEVER)
 
@@ -51,7 +63,7 @@ def renew(
     called again when more has been folded.
     """
     fresh = State()
-    for name in ("stage", "stages", "risk", "value", "model", "scored_day", "rescore_day", "due_days", "shown_day"):
+    for name in ("stage", "stages", "risk", "value", "model", "scored_day", "rescore_day", "due_days", "shown_day", "shown"):
         setattr(state, name, getattr(fresh, name))
     days = (state.parts.consumption or NOTHING.consumption).bought.days()
     state.rhythm = walk(days)

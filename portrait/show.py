@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
+from zlib import crc32
 
 import msgspec
 
+from portrait.dimensions.base import Facts
+from portrait.dimensions.registry import DIMENSIONS, READ_BY
 from portrait.features.registry import FEATURES
 from portrait.journey import journey
 from portrait.lifecycle import reason_of
@@ -21,6 +25,8 @@ BEFORE = 2
 
 
 _NAMES = [feature.name for feature in FEATURES]
+#: In `State.due_days` dimension n stands under DERIVED + n.
+DERIVED = 1000
 NEEDS, CONSUMPTION = _NAMES.index("needs"), _NAMES.index("consumption")
 #: What the step of the journey follows from, besides stage and purchases.
 FUNNEL = frozenset(_NAMES.index(name) for name in ("behaviour", "consumption", "needs", "social", "feedback"))
@@ -38,8 +44,12 @@ def show(work: Settling) -> dict[str, bytes | None]:
     another_day = today != state.shown_day
     state.shown_day = today
     fields: dict[str, bytes | None] = {}
-    for index in work.dirty.union(index for index, day in state.due_days.items() if day <= today):
+    due = {index for index, day in state.due_days.items() if day <= today}
+    dirty = work.dirty.union(index for index in due if index < DERIVED)
+    derived = {index - DERIVED for index in due if index >= DERIVED}
+    for index in dirty:
         feature = FEATURES[index]
+        derived |= READ_BY[index]
         part = getattr(state.parts, feature.name)
         if part is not None:
             shown, due_day = feature.view(part, today)
@@ -48,6 +58,7 @@ def show(work: Settling) -> dict[str, bytes | None]:
             else:
                 state.due_days.pop(index, None)
             fields[feature.name] = None if shown is None else _json(shown)
+    _derive(state, derived if not work.moved else range(len(DIMENSIONS)), today, fields)
     if work.stage is not None:
         if work.moved:
             fields["lifecycle"] = _json(_lifecycle(work))
@@ -64,6 +75,26 @@ def show(work: Settling) -> dict[str, bytes | None]:
     fields["version"] = b"%d" % state.version
     fields["updated_at_ms"] = b"%d" % state.moment_ms
     return fields
+
+
+def _derive(state: State, numbers: Iterable[int], today: int, fields: dict[str, bytes | None]) -> None:
+    """Derived dimensions anew; those that say what they said before are left as they are."""
+    facts = Facts(state.parts, state.stage, today, state.moment_ms)
+    for number in numbers:
+        dimension = DIMENSIONS[number]
+        view, due_day = dimension.derive(facts)
+        if due_day < NEVER:
+            state.due_days[DERIVED + number] = due_day
+        else:
+            state.due_days.pop(DERIVED + number, None)
+        shown = None if view is None else _json(view)
+        mark = None if shown is None else crc32(shown)
+        if mark != state.shown.get(number):
+            fields[dimension.name] = shown
+            if mark is None:
+                del state.shown[number]
+            else:
+                state.shown[number] = mark
 
 
 def _show_value(work: Settling, fields: dict[str, bytes | None], another_day: bool) -> None:

@@ -85,9 +85,11 @@ class State(msgspec.Struct, array_like=True, gc=False):
     cooldowns: dict[str, int] = field(default_factory=dict)  # rule -> until when, epoch ms
     effects: list[Effect] = field(default_factory=list)
     shown_day: int = 0  # the day as of which the parts were expired and shown
-    due_days: dict[int, int] = field(default_factory=dict)  # feature's number -> the day on which its view changes by itself
+    #: Number of a feature (of a dimension: see `portrait.show.DERIVED`) -> the day on which its view changes by itself.
+    due_days: dict[int, int] = field(default_factory=dict)
     wake_ms: int = NEVER  # when stage, score or a label is due
     value: Value | None = None  # as of the last score
+    shown: dict[int, int] = field(default_factory=dict)  # derived dimension's number -> CRC-32 of what is shown of it
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -26,6 +26,8 @@ FUTURE_SKEW_MS = 5 * 60_000
 #: The year 9999, which no event reaches, even if its record's own time does (under CreateTime that is the producer's claim).
 TIME_MS_END = 253_370_764_800_000
 HOUR_MS = 3_600_000
+#: The weekday of 1970-01-01, Monday being 0.
+THURSDAY = 3
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -39,7 +41,8 @@ class Event(msgspec.Struct, gc=False):
     """One valid event of one customer.
 
     ``hash`` is blake2b, 8 bytes long, over the CloudEvents source and id, which together identify an event;
-    ``hour`` is the customer's local hour (0 to 23), from the offset of ``time``.
+    ``hour`` is the customer's local hour (0 to 23) and ``weekday`` their local day (0: Monday), from the offset of ``time``;
+    ``source`` is who published it.
     """
 
     customer_id: str
@@ -49,6 +52,8 @@ class Event(msgspec.Struct, gc=False):
     hash: bytes
     id: str
     data: Any
+    weekday: int = 0
+    source: str = ""
 
 
 class Rejection(msgspec.Struct, gc=False):
@@ -128,9 +133,9 @@ def _event(code: int, customer_id: str, envelope: Any, record_ms: int) -> Event 
         return Rejection("invalid", "$.source", "source or id holds a NUL character", "leave it out")
     time = envelope.time
     if time is None:
-        time_ms, hour = record_ms, record_ms // HOUR_MS % 24
+        time_ms, hour, weekday = record_ms, record_ms // HOUR_MS % 24, (record_ms // (24 * HOUR_MS) + THURSDAY) % 7
     else:
-        time_ms, hour = round(time.timestamp() * 1000), time.hour
+        time_ms, hour, weekday = round(time.timestamp() * 1000), time.hour, time.weekday()
     if time_ms < 0:
         found = "the event has no time, nor has the record" if time is None else f"{time.isoformat()} is before 1970"
         return Rejection("bad-time", "$.time", found, "check the publisher's clock and its unit of time")
@@ -154,7 +159,7 @@ def _event(code: int, customer_id: str, envelope: Any, record_ms: int) -> Event 
             "repeat the time at which it began",
         )
     digest = blake2b(f"{envelope.source}\0{envelope.id}".encode(), digest_size=8).digest()
-    return Event(customer_id, code, time_ms, hour, digest, envelope.id, data)
+    return Event(customer_id, code, time_ms, hour, digest, envelope.id, data, weekday, envelope.source)
 
 
 def customer_id_of(key: bytes | None) -> str | Rejection:

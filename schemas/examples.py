@@ -10,7 +10,15 @@ from schemas.registry import TYPES
 
 CUSTOMER_ID = "C-1024"
 
-_TOUCH = {"session": "s-77", "channel": "app", "device": "phone", "region": "上海"}
+_TOUCH = {
+    "session": "s-77",
+    "channel": "app",
+    "device": "phone",
+    "region": "上海",
+    "place": "home",
+    "weather": "rain",
+    "occasion": "spring-run",
+}
 _MENTION = {"platform": "xiaohongshu", "handle": "跑步的小林", "audience": 5200, "topics": ["马拉松"], "brands": ["CloudStep"]}
 _RIVALS = {"brands": ["CloudStep", "FeatherRun"], "rivals": ["FeatherRun"]}
 _MESSAGE = {"message_id": "m-31", "channel": "wechat", "campaign": "spring-run"}
@@ -67,6 +75,7 @@ _DATA: dict[str, tuple[str, dict[str, Any]]] = {
                     "name": "CloudStep 9 跑鞋",
                     "category": "running",
                     "brand": "CloudStep",
+                    "new_arrival": True,
                 }
             ],
             "discount_minor": 5_000,
@@ -74,6 +83,7 @@ _DATA: dict[str, tuple[str, dict[str, Any]]] = {
             "payment_method": "wechat-pay",
             "instalments": 3,
             "channel": "app",
+            "occasion": "spring-run",
         },
     ),
     "order.cancelled": (
@@ -135,7 +145,13 @@ _DATA: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "survey.answered": (
         "2026-05-13T20:00:00+08:00",
-        {"survey": "nps-2026-q2", "question": "How likely are you to recommend us?", "answer": "Quick exchange.", "nps": 8},
+        {
+            "survey": "nps-2026-q2",
+            "question": "How likely are you to recommend us?",
+            "answer": "Quick exchange.",
+            "nps": 8,
+            "motives": ["quality"],
+        },
     ),
     "conversation.closed": (
         "2026-05-08T09:05:00+08:00",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from schemas.topic import EventType, Topic
-from schemas.types import Data, DurationMs, Key, Line, Name, Stars, Text
+from schemas.types import Data, DurationMs, Key, Line, Motive, Name, Stars, Text
 
 
 class RatingGiven(Data, frozen=True, kw_only=True, gc=False):
@@ -27,6 +27,8 @@ class SurveyAnswered(Data, frozen=True, kw_only=True, gc=False):
     answer: Text | None = None
     #: 0 to 10, as in "how likely are you to recommend us?"
     nps: Annotated[int, Meta(ge=0, le=10)] | None = None
+    #: Why the customer buys, as the answer says: any of those that docs/dimensions.md explains.
+    motives: Annotated[list[Motive], Meta(max_length=8)] = []
 
 
 class ConversationClosed(Data, frozen=True, kw_only=True, gc=False):

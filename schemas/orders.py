@@ -23,6 +23,7 @@ class OrderLine(Data, frozen=True, kw_only=True, gc=False):
     name: Line | None = None
     category: Name | None = None
     brand: Name | None = None
+    new_arrival: bool = False  # it had just come out
 
 
 class OrderPlaced(Data, frozen=True, kw_only=True, gc=False):
@@ -37,6 +38,7 @@ class OrderPlaced(Data, frozen=True, kw_only=True, gc=False):
     payment_method: Name | None = None
     instalments: Annotated[int, Meta(ge=1, le=120)] = 1
     channel: Name | None = None
+    occasion: Name | None = None  # what it was bought for or during: gift, singles-day, ...
 
 
 class OrderCancelled(Data, frozen=True, kw_only=True, gc=False):

@@ -2,7 +2,7 @@
 
 A reader decodes what it needs and leaves the rest: every field may be missing (nothing is known yet), and fields and members
 that are not here may come at any time. The hash holds ``version``, ``updated_at_ms``, ``stage`` and ``churn_risk`` as plain text,
-all others as JSON.
+all others as JSON. Derived dimensions declare their contract in their own file (docs/dimensions.md).
 """
 
 from __future__ import annotations
@@ -24,6 +24,15 @@ Counts = dict[str, int]
 
 class View(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of all that is shown. Unknown members are ignored, so that Portrait may be newer than the reader."""
+
+
+class Trait(View, frozen=True, kw_only=True):
+    """A conclusion about the customer, and what it rests on."""
+
+    value: str
+    sure: float = 0.0  # 0 to 1: how much of the evidence speaks for it, a little doubt added
+    of: int = 0  # observations that it rests on: at least so many
+    told: bool = False  # true: the customer, or the CRM, said so; it was not inferred
 
 
 class Windows(View, frozen=True, kw_only=True):

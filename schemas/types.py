@@ -32,6 +32,8 @@ Quantity = Annotated[int, Meta(ge=1, le=1_000_000)]
 Minor = Annotated[int, Meta(ge=0, le=10**13, description="integer minor units of the currency")]
 DurationMs = Annotated[int, Meta(ge=0, le=86_400_000, description="milliseconds, at most a day")]
 
+#: Why people buy.
+Motive = Literal["quality", "price", "efficiency", "identity", "status", "sustainability", "health", "novelty"]
 Severity = Literal["low", "medium", "high", "critical"]
 #: What the customer was asked to give, scaled to 1 (worst) to 5 (best).
 Stars = Annotated[int, Meta(ge=1, le=5)]

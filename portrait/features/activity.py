@@ -15,6 +15,7 @@ from schemas.event import Event
 from schemas.orders import OrderDelivered
 
 HOURS = tuple(str(hour) for hour in range(24))
+WEEKDAYS = HOURS[:7]
 CHANNELS_MAX = 12
 #: What the company does, not the customer: it tells nothing of when and where they are active.
 OURS = frozenset(
@@ -39,6 +40,7 @@ class Activity(Part, array_like=True, gc=False):
     days: Days = field(default_factory=dict)
     hours: Tally | None = None  # the customer's local hours
     channels: Tally | None = None
+    weekdays: Tally | None = None  # the customer's local days, "0" for Monday
 
 
 def fold(part: Activity, event: Event, today: int) -> None:
@@ -53,6 +55,7 @@ def fold(part: Activity, event: Event, today: int) -> None:
     add_day(part.days, ms // DAY_MS, today)
     hour = HOURS[event.hour]
     part.hours = tally(part.hours, hour, len(HOURS))
+    part.weekdays = tally(part.weekdays, HOURS[event.weekday], len(WEEKDAYS))
     channel = getattr(event.data, "channel", None)
     if channel:
         part.channels = tally(part.channels, channel, CHANNELS_MAX)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from portrait.structures import NEVER
 from schemas.event import Event
 from schemas.types import Data
 
@@ -20,12 +21,17 @@ class Part(msgspec.Struct, array_like=True, gc=False):
     """Base of a feature's part of the state. Fields are stored by position: only ever append, each with a default."""
 
 
+def unseen(part: Any, today: int) -> tuple[None, int]:
+    """The view of a feature that derived dimensions show."""
+    return None, NEVER
+
+
 class Feature(NamedTuple):
     """One file declares one of these, and `portrait.features.registry` names it."""
 
     name: str  # attribute of the state, and field of the profile
     part: type[Part]
     folds: Mapping[type[Data], Fold]
-    view: View
+    view: View = unseen
     expire: Callable[[Any, int], None] = lambda part, today: None  # drop what has left all windows
     every: Fold | None = None  # folds every event, of whatever type

@@ -12,7 +12,7 @@ from schemas.clicks import AppOpened, CartChanged, ContentEngaged, ItemViewed, P
 from schemas.event import Event
 
 PAGES_MAX, ITEMS_MAX, CATEGORIES_MAX, BRANDS_MAX, SEARCHES_MAX, PLACES_MAX = 8, 8, 12, 8, 8, 4
-CONTENT_MAX = 5
+CONTENT_MAX, REFERRERS_MAX = 5, 6
 SHOWN = 3
 
 
@@ -34,6 +34,10 @@ class Behaviour(Part, array_like=True, gc=False):
     cart_added: int = 0
     cart_removed: int = 0
     app_opens: int = 0
+    item_views: int = 0
+    searches_made: int = 0
+    cart_days: Days = field(default_factory=dict)  # times that something was put into the cart
+    referrers: Tally | None = None
 
 
 def touch(part: Behaviour, event: Event, today: int) -> None:
@@ -53,12 +57,14 @@ def touch(part: Behaviour, event: Event, today: int) -> None:
 def page(part: Behaviour, event: Event, today: int) -> None:
     touch(part, event, today)
     part.pages = tally(part.pages, event.data.page, PAGES_MAX)
+    part.referrers = tally(part.referrers, event.data.referrer, REFERRERS_MAX)
     part.dwell_ms += event.data.dwell_ms
 
 
 def item(part: Behaviour, event: Event, today: int) -> None:
     touch(part, event, today)
     data: ItemViewed = event.data
+    part.item_views += 1
     part.items = tally(part.items, data.sku, ITEMS_MAX)
     part.categories = tally(part.categories, data.category, CATEGORIES_MAX)
     part.brands = tally(part.brands, data.brand, BRANDS_MAX)
@@ -67,6 +73,7 @@ def item(part: Behaviour, event: Event, today: int) -> None:
 
 def search(part: Behaviour, event: Event, today: int) -> None:
     touch(part, event, today)
+    part.searches_made += 1
     query = event.data.query.casefold()
     part.searches = tally(part.searches, query, SEARCHES_MAX)
     if event.data.results == 0:
@@ -77,6 +84,7 @@ def cart(part: Behaviour, event: Event, today: int) -> None:
     touch(part, event, today)
     if event.data.action == "added":
         part.cart_added += event.data.quantity
+        add_day(part.cart_days, event.time_ms // DAY_MS, today)
     else:
         part.cart_removed += event.data.quantity
     part.categories = tally(part.categories, event.data.category, CATEGORIES_MAX)
@@ -116,6 +124,7 @@ def view(part: Behaviour, today: int) -> tuple[dict[str, Any] | None, int]:
 
 def expire(part: Behaviour, today: int) -> None:
     expire_days(part.days, today)
+    expire_days(part.cart_days, today)
 
 
 FEATURE = Feature(

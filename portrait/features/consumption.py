@@ -62,6 +62,7 @@ class Consumption(Part, array_like=True, gc=False):
     brands: Tally | None = None
     items: Tally | None = None
     late_days: Days = field(default_factory=dict)  # late deliveries
+    new_arrivals: int = 0  # lines of what had just come out
 
     @property
     def spent_minor(self) -> int:
@@ -110,6 +111,7 @@ def placed(part: Consumption, event: Event, today: int) -> None:
         part.methods = tally(part.methods, data.payment_method, METHODS_MAX)
     for line in data.lines:
         part.units += line.quantity
+        part.new_arrivals += line.new_arrival
         part.items = tally(part.items, line.sku, ITEMS_MAX)
         part.categories = tally(part.categories, line.category, CATEGORIES_MAX)
         part.brands = tally(part.brands, line.brand, BRANDS_MAX)

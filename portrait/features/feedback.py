@@ -11,7 +11,7 @@ from portrait.structures import DAY_MS, NEVER, Days, Tally, add_day, expire_days
 from schemas.event import Event
 from schemas.feedback import ConversationClosed, RatingGiven, SurveyAnswered
 
-CHANNELS_MAX = 8
+CHANNELS_MAX, MOTIVES_MAX = 8, 8
 #: Up to these an answer is an unhappy one: of five stars, and of the ten of "would you recommend us?" (its detractors).
 LOW_STARS, LOW_NPS = 2, 6
 
@@ -27,6 +27,10 @@ class Feedback(Part, array_like=True, gc=False):
     unsolved: int = 0
     channels: Tally | None = None
     unhappy_days: Days = field(default_factory=dict)  # low stars, low recommendation, a conversation that solved nothing
+    motives: Tally | None = None  # that answers named
+    messages: int = 0  # in conversations
+    first_reply_ms: int = 0  # added up, over those conversations that say it
+    first_replies: int = 0
 
 
 def stars(part: Feedback, event: Event, given: int | None) -> None:
@@ -48,6 +52,8 @@ def rated(part: Feedback, event: Event, today: int) -> None:
 
 def answered(part: Feedback, event: Event, today: int) -> None:
     part.answers += 1
+    for motive in event.data.motives:
+        part.motives = tally(part.motives, motive, MOTIVES_MAX)
     if event.data.nps is not None:
         part.last_nps = max(part.last_nps, (event.time_ms, event.data.nps))
         if event.data.nps <= LOW_NPS:
@@ -57,6 +63,10 @@ def answered(part: Feedback, event: Event, today: int) -> None:
 def closed(part: Feedback, event: Event, today: int) -> None:
     data: ConversationClosed = event.data
     part.conversations += 1
+    part.messages += data.messages
+    if data.first_reply_ms is not None:
+        part.first_reply_ms += data.first_reply_ms
+        part.first_replies += 1
     part.channels = tally(part.channels, data.channel, CHANNELS_MAX)
     if data.solved is not None:
         if data.solved:

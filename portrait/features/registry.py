@@ -6,7 +6,20 @@ from typing import Any
 
 import msgspec
 
-from portrait.features import activity, basic, behaviour, consumption, contacts, feedback, needs, social
+from portrait.features import (
+    activity,
+    basic,
+    behaviour,
+    consumption,
+    contacts,
+    context,
+    feedback,
+    interests,
+    needs,
+    rivals,
+    social,
+    sources,
+)
 from portrait.features.base import Feature, Fold, Part
 from schemas.registry import TYPES
 
@@ -19,6 +32,10 @@ FEATURES: tuple[Feature, ...] = (
     feedback.FEATURE,
     basic.FEATURE,
     contacts.FEATURE,
+    context.FEATURE,
+    sources.FEATURE,
+    rivals.FEATURE,
+    interests.FEATURE,
 )
 
 #: All parts of a customer's state: one attribute a feature, in the order above; None until an event touches it.

@@ -27,6 +27,7 @@ class Social(Part, array_like=True, gc=False):
     brands: Tally | None = None
     handles: dict[str, Register] | None = None  # platform -> the latest handle
     rival_days: Days = field(default_factory=dict)  # posts, shares and follows that name a rival
+    heard: Tally | None = None  # topic -> likes, comments and shares received
 
 
 def said(part: Social, event: Event, today: int) -> None:
@@ -34,6 +35,9 @@ def said(part: Social, event: Event, today: int) -> None:
     data: MentionPosted | MentionShared = event.data
     add_day(part.days, event.time_ms // DAY_MS, today)
     part.engagement += data.engagement
+    if data.engagement:
+        for topic in data.topics:
+            part.heard = tally(part.heard, topic, TOPICS_MAX, data.engagement)
     if data.audience:
         part.reach += data.audience
         part.audience_max = max(part.audience_max, data.audience)

@@ -7,6 +7,8 @@ from random import Random
 import msgspec
 from hypothesis import given
 
+from portrait.dimensions.base import Facts
+from portrait.dimensions.registry import DIMENSIONS
 from portrait.evolve import due_ms, evolve, published
 from portrait.features.registry import FEATURES
 from portrait.lifecycle import reason_of, stage_at
@@ -29,6 +31,10 @@ def afresh(state: State) -> dict[str, object]:
         view = None if part is None else feature.view(part, today)[0]
         if view is not None:
             shown[feature.name] = view
+    for dimension in DIMENSIONS:
+        derived = dimension.derive(Facts(state.parts, state.stage, today, state.moment_ms))[0]
+        if derived is not None:
+            shown[dimension.name] = msgspec.to_builtins(derived)
     stage = stage_at(state.rhythm, today, state.parts.activity.first_ms // DAY_MS)
     shown["stage"] = stage.name
     shown["why"] = msgspec.to_builtins(reason_of(stage, state.rhythm))
@@ -40,7 +46,8 @@ def afresh(state: State) -> dict[str, object]:
 
 
 def as_readers_have_it(fields: dict[str, bytes | None]) -> dict[str, object]:
-    seen: dict[str, object] = {f.name: msgspec.json.decode(fields[f.name] or b"") for f in FEATURES if fields.get(f.name)}
+    named = [each.name for each in (*FEATURES, *DIMENSIONS)]
+    seen: dict[str, object] = {name: msgspec.json.decode(fields[name] or b"") for name in named if fields.get(name)}
     lifecycle = msgspec.json.decode(fields["lifecycle"] or b"")
     seen |= {"stage": (fields["stage"] or b"").decode(), "why": lifecycle["why"], "since_ms": lifecycle["since_ms"]}
     risk = fields.get("risk")

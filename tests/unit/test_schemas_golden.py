@@ -41,7 +41,10 @@ def test_a_golden_event_decodes_as_it_did(line: dict[str, Any]) -> None:
     headers = [(name, value.encode()) for name, value in line["headers"].items()]
     decoded = codec.decode(line["topic"], line["key"].encode(), line["value"].encode(), headers, line["record_ms"])
     assert isinstance(decoded, codec.Event), decoded
-    assert plain(decoded) == line["decoded"], "a field that is added needs a default, which is not part of the decoded form"
+    known = plain(decoded)  # what is said of the envelope may grow
+    assert {name: known[name] for name in line["decoded"]} == line["decoded"], (
+        "a field that is added needs a default, which is not part of the decoded form"
+    )
 
 
 def test_every_type_has_golden_lines_in_both_modes_that_show_all_of_its_fields() -> None:

@@ -1,0 +1,77 @@
+"""What a derived dimension is: a field of the profile that follows from the facts of several features and the day alone.
+
+It stores nothing, so it is bounded as the facts are, the same for every order of arrival, and right again after fragments were
+merged or separated. What it concludes says how sure it is and how much it rests on; without evidence it says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from portrait.structures import MORE, NEVER
+from schemas.profile import Trait, View
+
+#: Whoever knows nothing expects so many observations against any conclusion: it takes a few to be sure of something.
+DOUBT = 3
+#: Evidence is told as "at least so many", in steps, so that a view does not change at every click.
+STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+class Facts(NamedTuple):
+    """What a dimension may read."""
+
+    parts: Any  # `portrait.features.registry.Parts`; never to be changed
+    stage: str
+    today: int  # UTC day
+    moment_ms: int
+
+
+#: The dimension as of the day (None: no evidence), and the next day on which it changes by itself; NEVER: only with its features.
+Derive = Callable[[Facts], tuple[View | None, int]]
+
+
+class Dimension(NamedTuple):
+    """One file declares one of these, and `portrait.dimensions.registry` names it."""
+
+    name: str  # field of the profile
+    contract: type[View]  # what the field holds; its docstring and comments are the documentation
+    reads: tuple[str, ...]  # features whose change may change it
+    derive: Derive
+    events: tuple[str, ...]  # types of events that feed it, for the documentation
+    zh: str  # what agents call it
+
+
+def at_least(n: int) -> int:
+    """The greatest of STEPS that ``n`` reaches; 0 for none."""
+    reached = 0
+    for step in STEPS:
+        if n < step:
+            break
+        reached = step
+    return reached
+
+
+def sure(for_it: float, of: float) -> float:
+    """The share of the observations that speak for it, DOUBT of them added against it; 0 to 1, in steps of .05."""
+    return round(for_it / (of + DOUBT) * 20) / 20 if of > 0 else 0.0
+
+
+def leaning(counts: Mapping[str, int] | None, least: int = 2) -> Trait | None:
+    """The most counted key, if it was seen at least ``least`` times; of equal ones the first by name. None: no evidence."""
+    if not counts:
+        return None
+    ranked = sorted((-n, key) for key, n in counts.items() if key != MORE)
+    if not ranked or -ranked[0][0] < least:
+        return None
+    total = sum(n for n in counts.values() if n > 0)
+    return Trait(value=ranked[0][1], sure=sure(-ranked[0][0], total), of=at_least(total))
+
+
+def trait(value: str, for_it: float, of: float) -> Trait:
+    return Trait(value=value, sure=sure(for_it, of), of=at_least(int(of)))
+
+
+def steady(view: View | None, due_day: int = NEVER) -> tuple[View | None, int]:
+    """A view that changes only with its features."""
+    return view, due_day

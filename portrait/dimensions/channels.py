@@ -1,0 +1,89 @@
+"""Where a customer is, where they answer, where they refuse; online or offline."""
+
+from __future__ import annotations
+
+from portrait.dimensions.base import Dimension, Facts, at_least, leaning, steady, trait
+from portrait.features.contacts import OUTCOMES
+from portrait.structures import MORE
+from schemas.profile import Trait, View
+
+SENT, OPENED, CLICKED, REFUSED = (OUTCOMES.index(name) for name in ("sent", "opened", "clicked", "refused"))
+#: Where people stand face to face, or hear a voice.
+OFFLINE = frozenset(("store", "shop", "branch", "counter", "event", "pos"))
+SHOWN = 3
+
+
+class Channel(View, frozen=True, kw_only=True):
+    """How the customer takes our messages on one channel."""
+
+    sent: int = 0  # at least so many
+    answers: float = 0.0  # share of the messages that were opened or clicked, a third of one taken off
+    refused: int = 0
+
+
+class Channels(View, frozen=True, kw_only=True):
+    """Which channels the customer prefers, answers on, and refuses."""
+
+    prefers: Trait | None = None  # where most of what they do happens
+    answers_on: Trait | None = None  # where our messages are opened most
+    avoid: list[str] = []  # refused there, and not answered since more often than refused
+    offline: Trait | None = None  # "online", "offline" or "both"
+    social: list[str] = []  # platforms on which they speak, the most used first
+    messages: dict[str, Channel] = {}
+
+
+def derive(facts: Facts) -> tuple[View | None, int]:
+    activity, contacts, social = facts.parts.activity, facts.parts.contacts, facts.parts.social
+    used = (activity.channels if activity is not None else None) or {}
+    sent = contacts.channels if contacts is not None else {}
+    platforms = (social.platforms if social is not None else None) or {}
+    if not (used or sent or platforms):
+        return steady(None)
+    answered = {name: max(n[OPENED], n[CLICKED]) for name, n in sent.items() if name != MORE}
+    return steady(
+        Channels(
+            prefers=leaning(used),
+            answers_on=_answers_on(answered, sent),
+            avoid=sorted(name for name, n in sent.items() if name != MORE and n[REFUSED] > answered[name])[:SHOWN],
+            offline=_offline(used),
+            social=sorted((name for name in platforms if name != MORE), key=lambda name: (-platforms[name], name))[:SHOWN],
+            messages={name: _channel(sent[name], answered[name]) for name in sorted(answered)},
+        )
+    )
+
+
+def _channel(outcomes: list[int], answered: int) -> Channel:
+    sent = max(outcomes)
+    return Channel(sent=at_least(sent), answers=_rate(answered, sent), refused=outcomes[REFUSED])
+
+
+def _rate(answered: int, sent: int) -> float:
+    """One decimal: a share of few messages is not to be read closely."""
+    return round(max(0.0, answered - 1 / 3) / max(1, sent), 1)
+
+
+def _answers_on(answered: dict[str, int], sent: dict[str, list[int]]) -> Trait | None:
+    best = max(answered, key=lambda name: (_rate(answered[name], max(sent[name])), answered[name], name), default=None)
+    if best is None or answered[best] < 1:
+        return None
+    return trait(best, answered[best], max(sent[best]))
+
+
+def _offline(used: dict[str, int]) -> Trait | None:
+    total = sum(n for name, n in used.items() if name != MORE)
+    if total < 3:
+        return None
+    offline = sum(n for name, n in used.items() if name in OFFLINE)
+    if 0.2 <= offline / total <= 0.8:
+        return trait("both", total, total)
+    return trait("offline", offline, total) if offline > total / 2 else trait("online", total - offline, total)
+
+
+DIMENSION = Dimension(
+    name="channels",
+    contract=Channels,
+    reads=("activity", "contacts", "social"),
+    derive=derive,
+    events=("every event with a channel", "contact.*", "mention.*"),
+    zh="渠道偏好",
+)
