@@ -25,6 +25,8 @@ BEFORE = 2
 
 
 _NAMES = [feature.name for feature in FEATURES]
+#: What many small events add up to is concluded anew when there are so much more of them: a sixteenth.
+GROWN = 16
 #: In `State.due_days` dimension n stands under DERIVED + n.
 DERIVED = 1000
 NEEDS, CONSUMPTION = _NAMES.index("needs"), _NAMES.index("consumption")
@@ -47,9 +49,11 @@ def show(work: Settling) -> dict[str, bytes | None]:
     due = {index for index, day in state.due_days.items() if day <= today}
     dirty = work.dirty.union(index for index in due if index < DERIVED)
     derived = {index - DERIVED for index in due if index >= DERIVED}
+    grown = state.events % max(1, state.events // GROWN) == 0
     for index in dirty:
         feature = FEATURES[index]
-        derived |= READ_BY[index]
+        if grown or not feature.frequent or index in due:
+            derived |= READ_BY[index]
         part = getattr(state.parts, feature.name)
         if part is not None:
             shown, due_day = feature.view(part, today)

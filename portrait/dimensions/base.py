@@ -6,6 +6,7 @@ merged or separated. What it concludes says how sure it is and how much it rests
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from schemas.profile import Trait, View
 #: Whoever knows nothing expects so many observations against any conclusion: it takes a few to be sure of something.
 DOUBT = 3
 #: Evidence is told as "at least so many", in steps, so that a view does not change at every click.
-STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+STEPS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 class Facts(NamedTuple):
@@ -44,12 +45,7 @@ class Dimension(NamedTuple):
 
 def at_least(n: int) -> int:
     """The greatest of STEPS that ``n`` reaches; 0 for none."""
-    reached = 0
-    for step in STEPS:
-        if n < step:
-            break
-        reached = step
-    return reached
+    return STEPS[bisect_right(STEPS, n) - 1]
 
 
 def sure(for_it: float, of: float) -> float:
@@ -61,11 +57,12 @@ def leaning(counts: Mapping[str, int] | None, least: int = 2) -> Trait | None:
     """The most counted key, if it was seen at least ``least`` times; of equal ones the first by name. None: no evidence."""
     if not counts:
         return None
-    ranked = sorted((-n, key) for key, n in counts.items() if key != MORE)
-    if not ranked or -ranked[0][0] < least:
-        return None
-    total = sum(n for n in counts.values() if n > 0)
-    return Trait(value=ranked[0][1], sure=sure(-ranked[0][0], total), of=at_least(total))
+    best, most, total = "", least - 1, 0
+    for key, n in counts.items():
+        total += n
+        if (n > most or (n == most and key < best)) and key != MORE:
+            best, most = key, n
+    return Trait(value=best, sure=sure(most, total), of=at_least(total)) if best else None
 
 
 def trait(value: str, for_it: float, of: float) -> Trait:

@@ -76,4 +76,4 @@ def expire(part: Activity, today: int) -> None:
     expire_days(part.days, today)
 
 
-FEATURE = Feature(name="activity", part=Activity, folds={}, view=view, expire=expire, every=fold)
+FEATURE = Feature(name="activity", part=Activity, folds={}, view=view, expire=expire, every=fold, frequent=True)

@@ -35,3 +35,4 @@ class Feature(NamedTuple):
     view: View = unseen
     expire: Callable[[Any, int], None] = lambda part, today: None  # drop what has left all windows
     every: Fold | None = None  # folds every event, of whatever type
+    frequent: bool = False  # a single event of it changes little: derived dimensions wait until there are some

@@ -133,4 +133,5 @@ FEATURE = Feature(
     folds={PageViewed: page, ItemViewed: item, Searched: search, CartChanged: cart, ContentEngaged: content, AppOpened: opened},
     view=view,
     expire=expire,
+    frequent=True,
 )

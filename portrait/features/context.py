@@ -38,4 +38,5 @@ FEATURE = Feature(
         **dict.fromkeys((PageViewed, ItemViewed, Searched, CartChanged, ContentEngaged, AppOpened), touch),
         OrderPlaced: order,
     },
+    frequent=True,
 )

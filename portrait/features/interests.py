@@ -53,4 +53,5 @@ FEATURE = Feature(
     name="interests",
     part=Interests,
     folds={ItemViewed: item, CartChanged: item, ContentEngaged: content, OrderPlaced: order},
+    frequent=True,
 )

@@ -33,4 +33,4 @@ def fold(part: Sources, event: Event, today: int) -> None:
         seen[2] = event.time_ms
 
 
-FEATURE = Feature(name="sources", part=Sources, folds={}, every=fold)
+FEATURE = Feature(name="sources", part=Sources, folds={}, every=fold, frequent=True)
