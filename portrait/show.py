@@ -10,6 +10,7 @@ import msgspec
 
 from portrait.dimensions.base import Facts
 from portrait.dimensions.registry import DIMENSIONS, READ_BY
+from portrait.features.base import unseen
 from portrait.features.registry import FEATURES
 from portrait.journey import journey
 from portrait.lifecycle import reason_of
@@ -25,8 +26,8 @@ BEFORE = 2
 
 
 _NAMES = [feature.name for feature in FEATURES]
-#: What many small events add up to is concluded anew when there are so much more of them: a sixteenth.
-GROWN = 16
+#: What many small events add up to is concluded anew when there are so much more of them: an eighth.
+GROWN = 8
 #: In `State.due_days` dimension n stands under DERIVED + n.
 DERIVED = 1000
 NEEDS, CONSUMPTION = _NAMES.index("needs"), _NAMES.index("consumption")
@@ -54,7 +55,7 @@ def show(work: Settling) -> dict[str, bytes | None]:
         feature = FEATURES[index]
         if grown or not feature.frequent or index in due:
             derived |= READ_BY[index]
-        part = getattr(state.parts, feature.name)
+        part = getattr(state.parts, feature.name) if feature.view is not unseen else None
         if part is not None:
             shown, due_day = feature.view(part, today)
             if due_day < NEVER:
