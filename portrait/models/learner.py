@@ -143,10 +143,10 @@ class Learner:
         )
 
     def metrics(self) -> dict[str, float]:
-        trial = (
-            {} if self.trial is None else {"trial_log_loss": self.trial.log_loss, "against_log_loss": self.trial.against_log_loss}
-        )
-        return self.watch.plain() | trial
+        trial = self.trial
+        if trial is None or not trial.judged:  # nothing is known yet
+            return self.watch.plain()
+        return self.watch.plain() | {"trial_log_loss": trial.log_loss, "against_log_loss": trial.against_log_loss}
 
     def snapshot(self, offsets: dict[str, int], now_ms: int) -> Snapshot:
         """All of it as plain data. ``offsets``: the next lesson to learn, by ``topic/partition``."""

@@ -44,7 +44,7 @@ class Week(msgspec.Struct):
     left: int = 0
     loss: float = 0.0  # sums
     brier: float = 0.0
-    auc: float | None = None  # once its histogram is closed
+    auc: float | None = None  # once its histogram is closed; still None: one class only
 
 
 class Group(NamedTuple):
@@ -116,7 +116,7 @@ class Measures(msgspec.Struct):
             del self.weeks[old]
         return self.weeks.get(number, Week())
 
-    def auc(self) -> float:
+    def auc(self) -> float | None:
         return auc(self.bins)
 
     def ece(self) -> float:
@@ -149,14 +149,16 @@ class Measures(msgspec.Struct):
         return rows
 
     def plain(self) -> dict[str, float]:
-        return {
+        """What is not known is left out."""
+        found = {
             "labels": float(self.labels),
             "log_loss": self.log_loss,
             "brier": self.brier,
             "base_rate": self.base_rate,
-            "auc": self.auc(),
             "ece": self.ece(),
         }
+        ranked = self.auc()
+        return found if ranked is None else found | {"auc": ranked}
 
 
 def clipped(risk: float) -> float:
@@ -172,10 +174,10 @@ def edge(number: int) -> float:
     return 1 / (1 + exp(Z_MAX - number * 2 * Z_MAX / BINS))
 
 
-def auc(bins: Bins) -> float:
-    """The chance that someone who left had a higher risk than someone who stayed; within a bin, one half. 0.5: not known."""
+def auc(bins: Bins) -> float | None:
+    """The chance that someone who left had a higher risk than someone who stayed; within a bin, one half. None: one class."""
     left, stayed = sum(bins.left), sum(bins.stayed)
     if not left or not stayed:
-        return 0.5
+        return None
     below: Sequence[float] = [0.0, *accumulate(bins.stayed)]
     return sum(n * (below[i] + bins.stayed[i] / 2) for i, n in enumerate(bins.left)) / (left * stayed)

@@ -22,7 +22,7 @@ from cli.report import Stages, page
 from cli.shelf import Read
 from cli.words import MEANINGS, weights
 from portrait.models.churn import FEATURES, MODEL
-from portrait.models.learner import begin
+from portrait.models.learner import Learner, begin
 from portrait.models.measures import WEEK_MS
 from portrait.models.shelf import ORDER_KEY, PIN_KEY, Shelf, kept_key
 from portrait.models.watch import INPUTS, Alarm
@@ -96,6 +96,19 @@ def test_versions_are_listed_newest_first_with_what_each_is(topic: Topic) -> Non
     assert listed["versions"][0]["auc"] == pytest.approx(taught(30).metrics()["auc"])
     shown = CliRunner().invoke(app, ["list"])
     assert shown.exit_code == output.OK and "scoring, pinned" in shown.stdout
+
+
+def test_an_auc_of_one_class_alone_is_shown_as_not_known(topic: Topic) -> None:
+    topic.records.clear()
+    learner = Learner(HORIZON_DAYS)
+    for lesson in lessons(20):
+        learner.learn(msgspec.structs.replace(lesson, churned=True))
+    topic.publish(learner.snapshot({}, 1))
+    assert says("list")["versions"][0]["auc"] is None
+    assert [week["auc"] for week in says("show")["by_week"]] == [None]
+    assert CliRunner().invoke(app, ["list"]).exit_code == output.OK
+    html = page(Read(topic.shelf(), {}), Stages({}, {}, 0), 2)
+    assert "AUC: 0.5 is chance" not in html and "log-loss: less is better" in html
 
 
 def test_of_no_version_the_list_says_where_scores_come_from(topic: Topic) -> None:

@@ -84,9 +84,13 @@ def test_certainty_has_a_bin_and_a_finite_loss(risk: float) -> None:
 
 def test_nothing_is_claimed_of_no_labels_or_of_one_class() -> None:
     measures = Measures()
-    assert (measures.auc(), measures.ece(), measures.calibration(10), measures.by_week()) == (0.5, 0.0, [], [])
+    assert (measures.auc(), measures.ece(), measures.calibration(10), measures.by_week()) == (None, 0.0, [], [])
     measures.learn(0.7, True, 0)
-    assert measures.auc() == 0.5
+    measures.learn(0.2, True, WEEK_MS * 9)
+    assert measures.auc() is None and "auc" not in measures.plain()
+    assert [week.auc for _, week in measures.by_week()] == [None, None]
+    measures.learn(0.1, False, 0)
+    assert measures.plain()["auc"] == pytest.approx(1.0)
 
 
 def test_bins_meet_at_their_edges() -> None:
