@@ -143,9 +143,12 @@ class Trainer:
         except UNREADABLE:
             self._metrics.lessons.labels("unreadable").inc()
             return
-        learn = self._learner.learn_history if isinstance(lesson, History) else self._learner.learn
-        outcome = "learned" if lesson.model == MODEL and learn(lesson) else "skipped"
+        outcome = "learned" if lesson.model == MODEL and self._learned(lesson) else "skipped"
         self._metrics.lessons.labels(outcome).inc()
+
+    def _learned(self, lesson: History | Lesson) -> bool:
+        learner = self._learner
+        return learner.learn_history(lesson) if isinstance(lesson, History) else learner.learn(lesson, self._wall_ms())
 
     async def save(self, epoch: int) -> None:
         """Publish a snapshot if there is enough new in it, and only then tell Kafka that the lessons are done."""
@@ -184,7 +187,7 @@ class Trainer:
             return True
         new = lessons - self._saved_lessons
         enough = SNAPSHOT_LESSONS_FIRST if lessons < SNAPSHOT_LESSONS else SNAPSHOT_LESSONS
-        return new >= enough or (new > 0 and self._wall_ms() - self._saved_ms >= SNAPSHOT_MS)
+        return new >= enough or (new > 0 and not 0 <= self._wall_ms() - self._saved_ms < SNAPSHOT_MS)  # a clock may go back
 
     def _records(self, snapshot: Snapshot) -> list[Outgoing]:
         """The copy to keep first: without it, the newest would be lost with the next one."""

@@ -20,6 +20,7 @@ from portrait.models.prior import PriorLearner
 from portrait.models.spending import SpendingLearner
 from portrait.models.trial import Trial
 from portrait.models.watch import Watch, watched
+from portrait.structures import NEVER
 from schemas.outputs import History, Lesson, Order, Snapshot
 
 RATE = 0.03
@@ -52,15 +53,16 @@ class Learner:
         self.trial: Trial | None = None  # while there is one, nobody scores with this
         self.rival: Scorer | None = None  # in the trial; where it is lost, only the number of labels counts
 
-    def learn(self, lesson: Lesson) -> bool:
-        """Test, then train. False if the lesson was learned before, or does not fit."""
+    def learn(self, lesson: Lesson, now_ms: int = NEVER) -> bool:
+        """Test, then train. False if the lesson was learned before, or does not fit. ``now_ms``: the trainer's clock, by which
+        what is watched by weeks tells a lesson of the future."""
         x = lesson.features
         if lesson.id in self._known or lesson.horizon_days != self.horizon_days or not all(name in x for name in FEATURES):
             return False
         self._remember(lesson.id)
         self.scaler.learn_one({name: x[name] for name in FEATURES if name != PRIOR})
         scaled = self.scaled(x)
-        self._measure(lesson, self.model.predict_proba_one(scaled)[True])
+        self._measure(lesson, self.model.predict_proba_one(scaled)[True], now_ms)
         self.model.learn_one(scaled, lesson.churned)
         self.lessons += 1
         self.labels += 1
@@ -99,10 +101,10 @@ class Learner:
         self.recent.append(lesson_id)
         self._known.add(lesson_id)
 
-    def _measure(self, lesson: Lesson, own: float) -> None:
+    def _measure(self, lesson: Lesson, own: float, now_ms: int) -> None:
         """Progressive validation: the risk as it was predicted then, and as this model would have, against what happened."""
         own_loss = loss_of(own, lesson.churned)
-        self.watch.learn(lesson.features, lesson.risk, lesson.churned, lesson.scored_at_ms, own_loss)
+        self.watch.learn(lesson.features, lesson.risk, lesson.churned, lesson.scored_at_ms, own_loss, now_ms)
         if self.trial is not None and self.rival is not None:
             other = self.rival.risk([lesson.features[name] for name in FEATURES])
             self.trial.judge(own_loss, loss_of(other, lesson.churned))

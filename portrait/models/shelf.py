@@ -112,8 +112,11 @@ def order_of(snapshot: Snapshot) -> tuple[int, int]:
 
 
 def to_keep(versions: Iterable[Snapshot], needed: Iterable[str]) -> set[str]:
-    """Of ``versions`` those to keep: the newest, and ever fewer further back; and all that are ``needed``."""
-    newest_first = sorted(versions, key=lambda snapshot: (snapshot.trained_at_ms, order_of(snapshot)), reverse=True)
+    """Of ``versions`` those to keep: the newest, and ever fewer further back; and all that are ``needed``.
+
+    Which is newer follows from the versions: clocks may have run ahead when they were made.
+    """
+    newest_first = sorted(versions, key=order_of, reverse=True)
     keep = {snapshot.version for snapshot in newest_first[:NEWEST_KEPT]} | set(needed)
     for span_days, spans in ((1, DAYS_KEPT), (7, WEEKS_KEPT)):
         last: dict[int, str] = {}

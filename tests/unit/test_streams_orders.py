@@ -11,7 +11,7 @@ import msgspec
 
 from portrait.models.churn import MODEL
 from portrait.models.learner import restore
-from portrait.models.measures import FADE_LABELS
+from portrait.models.measures import FADE_LABELS, WEEK_MS
 from portrait.models.shelf import ORDER_KEY, PIN_KEY, Shelf
 from portrait.models.watch import INPUTS, Alarm
 from schemas.outputs import Lesson, OperatorActionEvent, Order, Pin, Snapshot
@@ -279,6 +279,33 @@ def test_what_is_kept_is_bounded_and_the_pinned_version_stays() -> None:
         assert worker.models.shelf.versions.keys() == shelf.versions.keys()
         for version in shelf.versions.values():
             assert restore(version).generation == 1, "any of them can be gone on with"
+
+    asyncio.run(scenario())
+
+
+def test_lessons_of_the_future_are_learned_and_the_weeks_of_the_watching_go_on() -> None:
+    async def scenario() -> None:
+        topics = Topics()
+        topics.now_ms = 100 * WEEK_MS
+        topics.teach([msgspec.structs.replace(lesson, scored_at_ms=5000 * WEEK_MS + n) for n, lesson in enumerate(lessons(100))])
+        topics.teach([msgspec.structs.replace(lesson, scored_at_ms=90 * WEEK_MS) for lesson in lessons(100, seed=2)])
+        worker = await begun(topics)
+        measures = worker.trainer._learner.watch.measures
+        assert measures.labels == 200 and list(measures.weeks) == [90]
+
+    asyncio.run(scenario())
+
+
+def test_a_clock_that_went_back_does_not_hold_snapshots_up() -> None:
+    async def scenario() -> None:
+        topics = Topics()
+        topics.now_ms = 400 * WEEK_MS
+        topics.teach(lessons(100))
+        worker = await begun(topics)
+        topics.now_ms = WEEK_MS
+        topics.teach(lessons(5, seed=2))
+        await worker.work()
+        assert topics.snapshots()[-1].version == "1.105"
 
     asyncio.run(scenario())
 
