@@ -50,6 +50,7 @@ class Learner:
         self._known: set[str] = set()
         self.watch = Watch(FEATURES)
         self.order = ""  # the id of the one that began this generation
+        self.declined = ""  # and of the last one that could not be obeyed
         self.trial: Trial | None = None  # while there is one, nobody scores with this
         self.rival: Scorer | None = None  # in the trial; where it is lost, only the number of labels counts
 
@@ -182,6 +183,7 @@ class Learner:
             digest=digest(scorer, learner),
             ready=self.trial is None,
             order=self.order,
+            declined=self.declined,
         )
 
 
@@ -214,13 +216,23 @@ def _restored(snapshot: Snapshot, saved: Mapping[str, Any]) -> Learner:
     learner.recall(snapshot.recent)
     learner.watch = Watch(FEATURES, watched(snapshot))
     learner.watch.drifts = int(snapshot.metrics.get("drifts", 0))
-    learner.order, learner.trial = snapshot.order, msgspec.convert(saved.get("trial"), Trial | None)
+    learner.order, learner.declined = snapshot.order, snapshot.declined
+    learner.trial = msgspec.convert(saved.get("trial"), Trial | None)
     return learner
 
 
 def loss_of(risk: float, churned: bool) -> float:
     p = clipped(risk)
     return -log(p if churned else 1 - p)
+
+
+def anew(generation: int, scoring: Snapshot | None, horizon_days: int) -> Learner:
+    """One that knows nothing yet, on trial against ``scoring``."""
+    learner = Learner(horizon_days, generation)
+    if scoring is not None:
+        labels = scoring.learner.get("labels")  # of a broken one, the lessons: there are more of them
+        learner.trial = Trial(scoring.version, labels if isinstance(labels, int) else scoring.lessons, scoring.offsets)
+    return learner
 
 
 def begin(order: Order, newest: Snapshot | None, source: Snapshot | None, scoring: Snapshot | None, horizon_days: int) -> Learner:
@@ -231,9 +243,7 @@ def begin(order: Order, newest: Snapshot | None, source: Snapshot | None, scorin
     Raises ValueError where ``source`` can't be used.
     """
     if not order.version:
-        learner = Learner(horizon_days, order.generation)
-        if scoring is not None:
-            learner.trial = Trial(scoring.version, int(scoring.learner["labels"]), scoring.offsets)
+        learner = anew(order.generation, scoring, horizon_days)
     elif source is None:
         raise ValueError(f"version {order.version} is not kept")
     else:

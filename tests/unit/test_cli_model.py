@@ -165,8 +165,8 @@ def test_what_is_not_kept_is_neither_pinned_nor_gone_back_to(topic: Topic) -> No
 
 
 def test_a_rollback_is_a_new_generation_and_by_itself_goes_one_version_back(topic: Topic) -> None:
-    assert says("rollback") == {"generation": 2, "from": "1.20", "begun": "2.20"}
-    assert says("rollback", "1.10") == {"generation": 3, "from": "1.10", "begun": "3.10"}
+    assert says("rollback") == {"generation": 2, "from": "1.20", "begun": "2.20", "declined": False}
+    assert says("rollback", "1.10") == {"generation": 3, "from": "1.10", "begun": "3.10", "declined": False}
     assert says("list")["scoring"] == "3.10"
 
 
@@ -176,7 +176,7 @@ def test_there_may_be_nothing_to_go_back_to(topic: Topic) -> None:
 
 
 def test_learning_anew_leaves_the_old_version_scoring_and_what_is_on_trial_is_no_way_back(topic: Topic) -> None:
-    assert says("retrain") == {"generation": 2, "from": None, "begun": "2.0"}
+    assert says("retrain") == {"generation": 2, "from": None, "begun": "2.0", "declined": False}
     listed = says("list")
     assert (listed["scoring"], listed["versions"][0]["is"]) == ("1.30", ["newest", "on trial"])
     assert "on trial" in says("rollback", "2.0", code=output.FAILED)
@@ -185,10 +185,32 @@ def test_learning_anew_leaves_the_old_version_scoring_and_what_is_on_trial_is_no
 
 def test_an_order_that_no_trainer_takes_stands_and_is_told(topic: Topic) -> None:
     topic.answers = False
-    assert says("retrain", "--wait", "0.1", code=output.FAILED) == {"generation": 2, "from": None, "begun": None}
-    assert says("retrain", "--wait", "0") == {"generation": 3, "from": None, "begun": None}
+    assert says("retrain", "--wait", "0.1", code=output.FAILED) == {
+        "generation": 2,
+        "from": None,
+        "begun": None,
+        "declined": False,
+    }
+    assert says("retrain", "--wait", "0") == {"generation": 3, "from": None, "begun": None, "declined": False}
     assert "is a worker running?" in CliRunner().invoke(app, ["rollback", "--wait", "0.1"]).stderr
     assert "is ordered" in CliRunner().invoke(app, ["list"]).stderr
+
+
+def test_an_order_that_the_trainer_declines_is_told_at_once_and_does_not_wait(topic: Topic) -> None:
+    topic.answers = False
+    send = topic.send
+
+    async def declining(name: str, key: bytes, value: bytes) -> None:
+        await send(name, key, value)
+        newest, order = topic.shelf().newest, topic.shelf().waiting
+        assert newest is not None and order is not None
+        topic.publish(msgspec.structs.replace(newest, declined=order.id))
+
+    topic.send = declining  # type: ignore[method-assign]
+    assert says("rollback", code=output.FAILED) == {"generation": 2, "from": "1.20", "begun": None, "declined": True}
+    told = CliRunner().invoke(app, ["rollback"])
+    assert told.exit_code == output.FAILED and "declined" in told.stderr
+    assert "is ordered" not in CliRunner().invoke(app, ["list"]).stderr
 
 
 def test_an_order_whose_place_another_took_is_not_called_done(topic: Topic) -> None:
