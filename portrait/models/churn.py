@@ -37,10 +37,10 @@ FEATURES = (
     "recent21",  # ln of purchases decayed with a half-life of 21 days
     "recent60",
     "recent180",
-    "spend",  # log1p of the mean order, minor units
+    "spend",  # log1p of the mean order in the currency of most orders, minor units
     "visits7",  # log1p of clicks in 7 days
     "visits30",
-    "visits_usual",  # ln of clicks in 30 days over those of 30 days before that, one more of each
+    "visits_usual",  # ln of clicks in 30 days over those of 30 days on the average of the 60 before, one more of each
     "quiet",  # log1p(days since any event)
     "complaints_open",
     "complaints90",  # log1p
@@ -81,7 +81,8 @@ def features(parts: Any, rhythm: Rhythm, today: int, scorer: Scorer) -> list[flo
     consumption = parts.consumption or NOTHING.consumption
     needs, contacts = parts.needs, parts.contacts
     feedback, social = parts.feedback, parts.social
-    mean_minor = consumption.spent_minor / consumption.placed if consumption.placed else 0
+    money = consumption.main_money()
+    mean_minor = money.spent_minor / money.orders if money.orders else 0
     return [
         *buying(rhythm, today, scorer),
         log1p(max(0.0, mean_minor)),

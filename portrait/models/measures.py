@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from portrait.structures import DAY_MS
+from portrait.structures import DAY_MS, NEVER
 
 WEEK_MS = 7 * DAY_MS
 #: Memory of the running means, in labels; and of the histograms, which need more for the same certainty.
@@ -44,7 +44,7 @@ class Week(msgspec.Struct):
     left: int = 0
     loss: float = 0.0  # sums
     brier: float = 0.0
-    auc: float | None = None  # once its histogram is closed
+    auc: float | None = None  # once its histogram is closed; still None: one class only
 
 
 class Group(NamedTuple):
@@ -68,8 +68,9 @@ class Measures(msgspec.Struct):
     weeks: dict[int, Week] = {}  # since 1970
     open: dict[int, Bins] = {}
 
-    def learn(self, risk: float, churned: bool, at_ms: int) -> float:
-        """A label: ``risk`` as it was told at ``at_ms``. Returns its loss."""
+    def learn(self, risk: float, churned: bool, at_ms: int, now_ms: int = NEVER) -> float:
+        """A label: ``risk`` as it was told at ``at_ms``. Returns its loss. What was told after ``now_ms`` was so by a clock that
+        ran ahead: it counts, but for no week."""
         p = clipped(risk)
         loss = -log(p if churned else 1 - p)
         square = (p - churned) ** 2
@@ -85,7 +86,7 @@ class Measures(msgspec.Struct):
         self.unit *= _GROWTH
         if self.unit > _UNIT_MAX:
             self._rescale()
-        self._in_week(at_ms // WEEK_MS, at, churned, loss, square)
+        self._in_week(at_ms // WEEK_MS, now_ms // WEEK_MS, at, churned, loss, square)
         return loss
 
     def _rescale(self) -> None:
@@ -93,12 +94,14 @@ class Measures(msgspec.Struct):
             counts[:] = [count / self.unit for count in counts]
         self.unit = 1.0
 
-    def _in_week(self, number: int, at: int, churned: bool, loss: float, square: float) -> None:
+    def _in_week(self, number: int, this_week: int, at: int, churned: bool, loss: float, square: float) -> None:
+        if number > this_week:
+            return
         week = self.weeks.get(number)
         if week is None:
-            if len(self.weeks) == WEEKS_KEPT and number < min(self.weeks):
+            if len(self.weeks) == WEEKS_KEPT and number < self._by_age(this_week)[0] <= this_week:
                 return
-            week = self._begin_week(number)
+            week = self._begin_week(number, this_week)
         week.labels += 1
         week.left += churned
         week.loss += loss
@@ -107,16 +110,20 @@ class Measures(msgspec.Struct):
         if bins is not None:
             (bins.left if churned else bins.stayed)[at] += 1.0
 
-    def _begin_week(self, number: int) -> Week:
+    def _begin_week(self, number: int, this_week: int) -> Week:
         self.weeks[number] = Week()
         self.open[number] = Bins()
-        for late in sorted(self.open)[:-WEEKS_OPEN]:
+        for late in [week for week in self._by_age(this_week) if week in self.open][:-WEEKS_OPEN]:
             self.weeks[late].auc = auc(self.open.pop(late))
-        for old in sorted(self.weeks)[:-WEEKS_KEPT]:
+        for old in self._by_age(this_week)[:-WEEKS_KEPT]:
             del self.weeks[old]
         return self.weeks.get(number, Week())
 
-    def auc(self) -> float:
+    def _by_age(self, this_week: int) -> list[int]:
+        """Weeks, the first to go first: those that are yet to come, from when this clock itself ran ahead; then the oldest."""
+        return sorted(self.weeks, key=lambda week: (week <= this_week, week))
+
+    def auc(self) -> float | None:
         return auc(self.bins)
 
     def ece(self) -> float:
@@ -149,14 +156,16 @@ class Measures(msgspec.Struct):
         return rows
 
     def plain(self) -> dict[str, float]:
-        return {
+        """What is not known is left out."""
+        found = {
             "labels": float(self.labels),
             "log_loss": self.log_loss,
             "brier": self.brier,
             "base_rate": self.base_rate,
-            "auc": self.auc(),
             "ece": self.ece(),
         }
+        ranked = self.auc()
+        return found if ranked is None else found | {"auc": ranked}
 
 
 def clipped(risk: float) -> float:
@@ -172,10 +181,10 @@ def edge(number: int) -> float:
     return 1 / (1 + exp(Z_MAX - number * 2 * Z_MAX / BINS))
 
 
-def auc(bins: Bins) -> float:
-    """The chance that someone who left had a higher risk than someone who stayed; within a bin, one half. 0.5: not known."""
+def auc(bins: Bins) -> float | None:
+    """The chance that someone who left had a higher risk than someone who stayed; within a bin, one half. None: one class."""
     left, stayed = sum(bins.left), sum(bins.stayed)
     if not left or not stayed:
-        return 0.5
+        return None
     below: Sequence[float] = [0.0, *accumulate(bins.stayed)]
     return sum(n * (below[i] + bins.stayed[i] / 2) for i, n in enumerate(bins.left)) / (left * stayed)

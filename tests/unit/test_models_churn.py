@@ -146,6 +146,12 @@ def test_a_scorer_for_other_code_is_refused(broken: dict[str, object]) -> None:
         from_snapshot(wrong)
 
 
+def test_the_mean_order_is_that_of_the_currency_of_most_orders() -> None:
+    customer = Customer()
+    customer.sees(order(0, currency="JPY", amount_minor=10**6), order(1, amount_minor=300), order(2, amount_minor=100))
+    assert features_of(customer, 2)["spend"] == pytest.approx(log(1 + 200))
+
+
 def test_features_beyond_purchases() -> None:
     customer = Customer()
     customer.sees(order(0), *[click(day) for day in (1, 2, 40, 41, 42, 50)])

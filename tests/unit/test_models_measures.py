@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from portrait.models.measures import BINS, P_LEAST, WEEK_MS, WEEKS_KEPT, WEEKS_OPEN, Bins, Measures, auc, bin_of, edge
+from portrait.structures import NEVER
 
 Label = tuple[float, bool]
 
@@ -84,9 +85,13 @@ def test_certainty_has_a_bin_and_a_finite_loss(risk: float) -> None:
 
 def test_nothing_is_claimed_of_no_labels_or_of_one_class() -> None:
     measures = Measures()
-    assert (measures.auc(), measures.ece(), measures.calibration(10), measures.by_week()) == (0.5, 0.0, [], [])
+    assert (measures.auc(), measures.ece(), measures.calibration(10), measures.by_week()) == (None, 0.0, [], [])
     measures.learn(0.7, True, 0)
-    assert measures.auc() == 0.5
+    measures.learn(0.2, True, WEEK_MS * 9)
+    assert measures.auc() is None and "auc" not in measures.plain()
+    assert [week.auc for _, week in measures.by_week()] == [None, None]
+    measures.learn(0.1, False, 0)
+    assert measures.plain()["auc"] == pytest.approx(1.0)
 
 
 def test_bins_meet_at_their_edges() -> None:
@@ -122,6 +127,23 @@ def test_a_late_label_of_a_closed_week_counts_and_one_of_a_week_long_gone_does_n
     assert len(after) == WEEKS_KEPT
     changed = [(a, b) for (_, a), (_, b) in zip(before, after, strict=True) if a != b]
     assert [(b.labels - a.labels, b.auc == a.auc) for a, b in changed] == [(1, True)]
+
+
+def test_labels_of_weeks_to_come_count_but_do_not_stop_the_weeks() -> None:
+    """Clocks that ran ahead for over a year: those who told the risks, and once the trainer's own."""
+    measures = learned(labels(1000), weeks=10)
+    for n in range(2 * WEEKS_KEPT):
+        measures.learn(0.5, True, (100 + n) * WEEK_MS, now_ms=10 * WEEK_MS)
+    assert len(measures.weeks) == 10 and measures.labels == 1000 + 2 * WEEKS_KEPT
+    for n in range(2 * WEEKS_KEPT):
+        measures.learn(0.5, True, (100 + n) * WEEK_MS, now_ms=NEVER)
+    assert len(measures.weeks) == WEEKS_KEPT
+    for n in range(20, 24):
+        for risk, churned in labels(50, seed=n):
+            measures.learn(risk, churned, n * WEEK_MS, now_ms=n * WEEK_MS)
+    rows = {at_ms // WEEK_MS: week for at_ms, week in measures.by_week()}
+    assert [rows[n].labels for n in range(20, 24)] == [50] * 4 and all(rows[n].auc for n in range(20, 24))
+    assert set(measures.open) == set(range(20, 24)) and len(rows) == WEEKS_KEPT
 
 
 def test_it_goes_on_from_plain_data_as_if_it_had_never_stopped() -> None:
