@@ -27,6 +27,14 @@ class Lever(msgspec.Struct, frozen=True, gc=False):
     churn: float
 
 
+class Sure(msgspec.Struct, frozen=True, gc=False):
+    """How sure a risk is: of ``of`` scores like it with a known outcome, a share from ``low`` to ``high`` left (95 %, Wilson)."""
+
+    of: int
+    low: float
+    high: float
+
+
 class Action(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Something to do for one customer now.
 

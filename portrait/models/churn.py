@@ -19,10 +19,11 @@ import msgspec
 
 from portrait.features.registry import NOTHING
 from portrait.lifecycle import HALF_LIVES_DAYS, Rhythm
+from portrait.models.measures import TENTHS, UNSURE, tenth_of
 from portrait.models.prior import START, Prior, logits
 from portrait.models.spending import Spending
 from portrait.structures import DAY_MS, WINDOW_DAYS
-from schemas.outputs import Snapshot
+from schemas.outputs import Snapshot, Sure
 
 MODEL = "churn"
 PRIOR = "prior"
@@ -167,6 +168,11 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True):
     means: list[float]  # of each feature: what reasons compare with
     prior: Prior = START
     spending: Spending = Spending()
+    sure: list[Sure] = []  # by tenths of the risk; empty: no outcome is known
+
+    def sure_of(self, risk: float) -> Sure:
+        """What became of scores like this one."""
+        return self.sure[tenth_of(risk)] if self.sure else UNSURE
 
     def risk(self, x: Sequence[float]) -> float:
         """The probability, within [0, 1]."""
@@ -211,6 +217,7 @@ def from_snapshot(snapshot: Snapshot) -> Scorer:
         snapshot.scorer.get("features") != list(FEATURES)
         or len(scorer.weights) != len(FEATURES)
         or len(scorer.means) != len(FEATURES)
+        or len(scorer.sure) not in (0, TENTHS)
     ):
         raise ValueError(f"snapshot {snapshot.version} of {snapshot.model!r} was made for other features")
     return scorer

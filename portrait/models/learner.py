@@ -143,6 +143,7 @@ class Learner:
             means=means,
             prior=self.prior.prior,
             spending=self.spending.spending,
+            sure=self.watch.measures.sure(),
         )
 
     def metrics(self) -> dict[str, float]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
-from math import exp, log
+from math import exp, log, sqrt
 from typing import NamedTuple
 
 import msgspec
 
 from portrait.structures import DAY_MS, NEVER
+from schemas.outputs import Sure
 
 WEEK_MS = 7 * DAY_MS
 #: Memory of the running means, in labels; and of the histograms, which need more for the same certainty.
@@ -23,6 +24,11 @@ FADE_BINS = 5000
 BINS, Z_MAX = 60, 6.0
 P_LEAST = 1e-6
 ECE_GROUPS = 20
+#: Of the risks, 0 to 0.1 and so on: to say how sure one is.
+TENTHS = 10
+#: Of the normal distribution, for an interval of 95 %.
+Z_95 = 1.959964
+UNSURE = Sure(0, 0.0, 1.0)
 WEEKS_KEPT = 53
 #: Labels of one week of scoring come in over some days; then its histogram is folded into one number.
 WEEKS_OPEN = 4
@@ -64,6 +70,7 @@ class Measures(msgspec.Struct):
     base_rate: float = 0.0
     bins: Bins = msgspec.field(default_factory=Bins)
     told: list[float] = msgspec.field(default_factory=lambda: [0.0] * BINS)  # sums of the risks in each bin
+    tenths: Bins = msgspec.field(default_factory=lambda: Bins([0.0] * TENTHS, [0.0] * TENTHS))
     unit: float = 1.0  # what a label counts now: it grows, instead of all bins fading
     weeks: dict[int, Week] = {}  # since 1970
     open: dict[int, Bins] = {}
@@ -83,6 +90,7 @@ class Measures(msgspec.Struct):
         side = self.bins.left if churned else self.bins.stayed
         side[at] += self.unit
         self.told[at] += self.unit * p
+        (self.tenths.left if churned else self.tenths.stayed)[tenth_of(p)] += self.unit
         self.unit *= _GROWTH
         if self.unit > _UNIT_MAX:
             self._rescale()
@@ -90,7 +98,7 @@ class Measures(msgspec.Struct):
         return loss
 
     def _rescale(self) -> None:
-        for counts in (self.bins.left, self.bins.stayed, self.told):
+        for counts in (self.bins.left, self.bins.stayed, self.told, self.tenths.left, self.tenths.stayed):
             counts[:] = [count / self.unit for count in counts]
         self.unit = 1.0
 
@@ -147,6 +155,11 @@ class Measures(msgspec.Struct):
             found.append(Group(weight / self.unit, told / weight, left / weight))
         return found
 
+    def sure(self) -> list[Sure]:
+        """By tenths of the risk that was told: of how many labels, and which share left."""
+        pairs = zip(self.tenths.left, self.tenths.stayed, strict=True)
+        return [interval(left / self.unit, (left + stayed) / self.unit) for left, stayed in pairs]
+
     def by_week(self) -> list[tuple[int, Week]]:
         """(week's beginning in ms, its measures), in order; of open weeks the AUC as far as it is known."""
         rows = []
@@ -174,6 +187,20 @@ def clipped(risk: float) -> float:
 
 def bin_of(p: float) -> int:
     return min(max(int((log(p / (1 - p)) + Z_MAX) * (BINS / (2 * Z_MAX))), 0), BINS - 1)
+
+
+def tenth_of(p: float) -> int:
+    return min(int(p * TENTHS), TENTHS - 1)
+
+
+def interval(left: float, labels: float) -> Sure:
+    """Of the share that leaves (Wilson 1927, "Probable inference, the law of succession, and statistical inference")."""
+    if labels < 0.5:
+        return UNSURE
+    share, square = left / labels, Z_95 * Z_95
+    middle = (share + square / (2 * labels)) / (1 + square / labels)
+    reach = Z_95 / (1 + square / labels) * sqrt(share * (1 - share) / labels + square / (4 * labels * labels))
+    return Sure(round(labels), round(max(middle - reach, 0.0), 3), round(min(middle + reach, 1.0), 3))
 
 
 def edge(number: int) -> float:
