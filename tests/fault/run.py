@@ -31,7 +31,7 @@ from tests.fault.summary import summary_of
 from tests.fault.watch import Recovery, Watch
 from tests.servers_kafka import Broker
 
-#: While a fault has not been recovered from within the run's patience, only workers come to harm, when all are at work, and slowly.
+#: A fault not recovered from within the run's patience: until then only workers come to harm, when all are at work, and slowly.
 PATIENT_PAUSE_S = 8.0
 #: What has not recovered by then is not going to.
 STUCK_S = 1200.0
