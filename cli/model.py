@@ -119,7 +119,7 @@ def rollback(
     What was learned since is forgotten and not learned again; lessons that come from now on count. For when bad data got in,
     or a version does harm. To score with an older one for a while, and lose nothing: portrait model pin.
 
-    Exit codes: 0 done, 1 this version is not kept, or no trainer answered in time (the order stands).
+    Exit codes: 0 done, 1 this version is not kept, the trainer declined, or none answered in time (the order stands).
     """
     settings = output.settings()
     shelf = output.run(read_shelf(settings)).shelf
@@ -188,8 +188,20 @@ def _order(settings: Settings, shelf: Shelf, version: str, wait_s: float, json: 
         return await obeyed(settings, order, wait_s) if wait_s else None
 
     begun = output.run(give())
+    declined = begun is not None and begun.declined == order.id
+    if declined:
+        begun = None
     if json:
-        output.write_json({"generation": order.generation, "from": version or None, "begun": begun.version if begun else None})
+        output.write_json(
+            {
+                "generation": order.generation,
+                "from": version or None,
+                "begun": begun.version if begun else None,
+                "declined": declined,
+            }
+        )
+    elif declined:
+        output.err.print(f"declined: the trainer can't begin {words}, and its log says why; the model goes on as it was")
     elif begun:
         output.err.print(f"generation {order.generation} has begun {words}: version {begun.version}")
         if shelf.pinned:

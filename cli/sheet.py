@@ -10,9 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.present import Lang, ago, date, money, percent, plain, risk_bar, risk_colour, say, span, stage_text
+from portrait.models.measures import tenth_of
 from portrait.structures import ESTIMATED
 from schemas import profile as contract
-from schemas.outputs import Action, Lever, Reason
+from schemas.outputs import Action, Lever, Reason, Sure
 
 #: What is counted in a line: more would be a list, not a picture.
 COUNTED = 4
@@ -35,6 +36,11 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "if_silent": ("if silent, the next stage comes on {date}", "若持续沉默，{date} 进入下一阶段"),
     "before": ("before: {stages}", "此前：{stages}"),
     "horizon": ("to buy nothing in the next {days} days (model {model})", "未来 {days} 天内不再购买（模型 {model}）"),
+    "sure": (
+        "of {of} scores of {scored} % whose outcome is known, {low} to {high} left",
+        "此前 {scored}% 的评分中已知结果的有 {of} 例，其中 {low} 至 {high} 流失",
+    ),
+    "unsure": ("no score like this has a known outcome yet", "尚无同类评分的结果可供对照"),
     "no_risk": ("no score: nothing bought yet", "暂无评分：尚未购买"),
     "expects": ("expects {orders} orders in {days} days", "未来 {days} 天预计下单 {orders} 次"),
     "expects_spend": ("spending {amount}", "消费 {amount}"),
@@ -176,11 +182,19 @@ class Sheet:
         meaning = self._t("horizon", days=risk.horizon_days, model=risk.model)
         number = (f" {percent(risk.churn)} ", f"bold {risk_colour(risk.churn)}")
         yield Text.assemble(risk_bar(risk.churn, RISK_CELLS), number, meaning)
+        if risk.sure is not None:
+            yield Text(self._sure(risk.sure, tenth_of(risk.churn)), "bright_black")
         for reason in risk.reasons:
             arrow = ("▲ ", "red") if reason.code.endswith(".up") else ("▼ ", "green")
             yield Text.assemble(arrow, self._reason(reason))
         for lever in risk.levers:
             yield Text.assemble(("→ ", "cyan"), self._reason(lever))
+
+    def _sure(self, sure: Sure, tenth: int) -> str:
+        if not sure.of:
+            return self._t("unsure")
+        scored = f"{tenth * 10}-{tenth * 10 + 10}"
+        return self._t("sure", of=f"{sure.of:,}", scored=scored, low=f"{sure.low:.0%}", high=f"{sure.high:.0%}")
 
     def _value_of(self, value: contract.Value) -> Iterator[Text | str]:
         next_ms = value.expected_next_ms

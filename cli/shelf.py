@@ -52,12 +52,15 @@ async def publish(settings: Settings, key: str, record: Pin | Order) -> None:
 
 
 async def obeyed(settings: Settings, order: Order, wait_s: float) -> Snapshot | None:
-    """The first snapshot seen of the generation that was ordered; None: none came in time, or another order took its place."""
+    """The first snapshot seen that has begun the generation, or declines to; None: none came in time, or another order took its
+    place."""
     until = time.monotonic() + wait_s
     while True:
         newest = (await read_shelf(settings)).shelf.newest
+        if newest is not None and order.id in (newest.order, newest.declined):
+            return newest
         if newest is not None and newest.generation >= order.generation:
-            return newest if newest.order == order.id else None
+            return None
         if time.monotonic() > until:
             return None
         await asyncio.sleep(LOOK_S)

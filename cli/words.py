@@ -28,7 +28,7 @@ MEANINGS = {
     "spend": "larger orders",
     "visits7": "more clicks in 7 days",
     "visits30": "more clicks in 30 days",
-    "visits_usual": "more clicks in 30 days than in the 30 before",
+    "visits_usual": "more clicks in 30 days than in 30 days of the 60 before",
     "quiet": "longer since any event",
     "complaints_open": "more complaints open",
     "complaints90": "more complaints in 90 days",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 
-from oracle.orders import CALENDAR_DAYS, is_late
+from oracle.orders import CALENDAR_DAYS, CURRENCIES_MAX, is_late
 from oracle.service import CASES_MAX, is_unhappy
 from oracle.stage import Spans, Stage, gap_of, prospect, silent, spans_of, walked
 from oracle.tools import day_of, ms_of
@@ -39,6 +39,7 @@ class Ledger:
     def __init__(self) -> None:
         self.events = self.first_ms = self.last_own_ms = 0
         self.placed = self.spent_minor = 0
+        self._money: dict[str, tuple[int, int]] = {}  # of the first few currencies: orders placed, net spend
         self.bought: list[int] = []
         self.clicked: list[int] = []
         self.complained: list[int] = []
@@ -59,10 +60,10 @@ class Ledger:
             insort(self.clicked, day_of(ms))
         elif isinstance(data, OrderPlaced):
             self.placed += 1
-            self.spent_minor += data.amount_minor
+            self._pay(data.currency, 1, data.amount_minor)
             self._buy(day_of(ms))
         elif isinstance(data, (OrderCancelled, OrderRefunded)):
-            self.spent_minor -= data.amount_minor
+            self._pay(data.currency, 0, -data.amount_minor)
         elif isinstance(data, ComplaintOpened):
             insort(self.complained, day_of(ms))
             self._cases.setdefault((ms, data.complaint_id), UNRESOLVED)
@@ -78,6 +79,17 @@ class Ledger:
             insort(self.rivals, day_of(ms))
         elif is_unhappy(event):
             insort(self.unhappy, day_of(ms))
+
+    def _pay(self, currency: str, orders: int, amount_minor: int) -> None:
+        self.spent_minor += amount_minor
+        if currency in self._money or len(self._money) < CURRENCIES_MAX:
+            placed, spent_minor = self._money.get(currency, (0, 0))
+            self._money[currency] = placed + orders, spent_minor + amount_minor
+
+    def mean_order_minor(self) -> float:
+        """Net, in the currency of most orders."""
+        orders, _, spent_minor = max((orders, name, spent) for name, (orders, spent) in self._money.items())
+        return spent_minor / orders if orders else 0.0
 
     def _buy(self, day: int) -> None:
         at = bisect_left(self.bought, day)

@@ -48,7 +48,6 @@ def values_of(ledger: Ledger, today: int, model: Model) -> list[float]:
     number, rhythm = len(ledger.bought), ledger.rhythm
     recency, tenure = max(0, today - ledger.bought[-1]), max(0, today - ledger.bought[0])
     recent = [decayed * 0.5 ** (recency / half) for decayed, half in zip(rhythm.decayed, HALF_LIVES_DAYS, strict=True)]
-    mean_minor = ledger.spent_minor / ledger.placed
     month, quarter = count_after(ledger.clicked, today - 30), count_after(ledger.clicked, today - WINDOW_DAYS)
     well, badly = ledger.resolutions(today - WINDOW_DAYS)
     return [
@@ -60,7 +59,7 @@ def values_of(ledger: Ledger, today: int, model: Model) -> list[float]:
         log(number),
         log((recency + 3) / (rhythm.gap_days + 3)),
         *(log(amount + 0.001) for amount in recent),
-        log1p(max(0.0, mean_minor)),
+        log1p(max(0.0, ledger.mean_order_minor())),
         log1p(count_after(ledger.clicked, today - 7)),
         log1p(month),
         log((month + 1) / ((quarter - month) / 2 + 1)),

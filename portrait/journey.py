@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from portrait.features.feedback import LOW_NPS
+from portrait.features.feedback import displeased, recommends
 from portrait.models.churn import within
 from schemas.outputs import Reason
 
-STEPS = ("awareness", "consideration", "purchase", "retention", "advocacy")
 #: Who would recommend with at least this many of ten is a promoter.
 PROMOTER_NPS = 9
 LOST = frozenset(("dormant", "churned"))
@@ -42,17 +41,22 @@ def journey(parts: Any, purchase_days: int, stage: str, today: int) -> Journey:
         return _told("awareness", "lost" if purchase_days else "knows", 0)
     if purchase_days == 1:
         return _told("purchase", "bought", 1)
-    nps = parts.feedback.last_nps[1] if parts.feedback is not None else -1
+    nps = recommends(parts.feedback, today) if parts.feedback is not None else -1
     if nps >= PROMOTER_NPS and not _unhappy(parts, today):
         return _told("advocacy", "recommends", nps)
-    speaks = _praises(parts, today) if not 0 <= nps <= LOW_NPS else 0
+    speaks = _praises(parts, today)
     return _told("advocacy", "speaks", speaks) if speaks else _told("retention", "again", purchase_days)
 
 
 def _praises(parts: Any, today: int) -> int:
-    """Posts and shares in 90 days of who names no rival, and is not unhappy; 0 for anybody else."""
-    social = parts.social
+    """Posts and shares in 90 days of who names no rival, and is not unhappy; 0 for anybody else.
+
+    What they say is not known: nobody reads the text. So what they last answered when asked stands for it.
+    """
+    social, feedback = parts.social, parts.feedback
     if social is None or within(social.rival_days, today) or _unhappy(parts, today):
+        return 0
+    if feedback is not None and displeased(feedback, today):
         return 0
     return within(social.days, today)
 

@@ -198,6 +198,11 @@ class Calendar(msgspec.Struct, array_like=True, gc=False):
         """How many days are marked."""
         return int.from_bytes(self.bits, "little").bit_count()
 
+    def count_before(self, day: int) -> int:
+        """How many days before ``day`` are marked."""
+        places = min(max(day - self.first, 0), 8 * len(self.bits))
+        return (int.from_bytes(self.bits, "little") & ((1 << places) - 1)).bit_count()
+
     def days(self) -> list[int]:
         """The marked days, ascending."""
         first = self.first

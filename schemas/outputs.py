@@ -27,6 +27,14 @@ class Lever(msgspec.Struct, frozen=True, gc=False):
     churn: float
 
 
+class Sure(msgspec.Struct, frozen=True, gc=False):
+    """How sure a risk is: of ``of`` scores like it with a known outcome, a share from ``low`` to ``high`` left (95 %, Wilson)."""
+
+    of: int
+    low: float
+    high: float
+
+
 class Action(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Something to do for one customer now.
 
@@ -169,7 +177,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     and ``recent`` (ids of lessons) let the trainer resume without counting a lesson twice. ``scorer`` is all that a worker needs,
     ``learner`` what the trainer needs to go on learning; ``digest`` is blake2b over both, to refuse a broken one.
     ``ready``: False while a generation that was begun anew has not proved itself: nobody scores with it. ``order``: the id of
-    the `Order` that began its generation.
+    the `Order` that began its generation; ``declined``: of the last one that could not be obeyed.
     """
 
     format: int = 1
@@ -185,6 +193,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     digest: str
     ready: bool = True
     order: str = ""
+    declined: str = ""
 
     @property
     def version(self) -> str:

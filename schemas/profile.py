@@ -12,7 +12,7 @@ from typing import Any, Literal, get_type_hints
 
 import msgspec
 
-from schemas.outputs import Lever, Reason
+from schemas.outputs import Lever, Reason, Sure
 
 #: Grows when a reader would misunderstand what is stored; stands in Redis as ``format`` in ``meta:{S}``.
 FORMAT = 1
@@ -251,6 +251,7 @@ class Risk(View, frozen=True, kw_only=True):
     churn: float  # 0 to 1
     horizon_days: int
     model: str  # version; compare scores of one version only
+    sure: Sure | None = None  # what became of scores in the same tenth (0.6 to 0.7, say)
     reasons: list[Reason] = []  # this customer's own, strongest first, at most three
     levers: list[Lever] = []  # what would lower it, and to what; strongest first, at most three
 

@@ -63,6 +63,7 @@ class Metrics:
     def watched(self, newest: Snapshot) -> None:
         """What the trainer has measured."""
         self.model_loss.set(newest.metrics.get("log_loss", 0.0))
+        self.quality.clear()  # what is no longer known is not left standing
         for name, value in newest.metrics.items():
             self.quality.labels(name).set(value)
         for name, shift in watched(newest).shifts.items():

@@ -67,7 +67,6 @@ class Trainer:
         self._saved_lessons: int | None = 0  # at the last snapshot; None: the next one is due whatever is new
         self._saved_ms = 0
         self._left_off: Snapshot | None = None  # what this learner knew when an order came
-        self._declined = ""  # the id of an order that can't be obeyed
         self._told: frozenset[tuple[str, int]] = frozenset()  # subject and week of alarms that operators have
 
     @property
@@ -101,7 +100,7 @@ class Trainer:
 
         newest, order, left_off = shelf.newest, shelf.waiting, self._left_off
         self._left_off = None
-        if order is not None and order.id != self._declined:
+        if order is not None:
             if left_off is not None and (newest is None or order_of(left_off) > order_of(newest)):
                 newest = left_off  # a rollback forgets what has been learned since the last snapshot, too
             try:
@@ -112,23 +111,28 @@ class Trainer:
                 log.info("a generation begins", generation=order.generation, version=order.version or "anew")
                 return newest.offsets if newest is not None and order.version else {}
             except ValueError as error:
-                self._declined = order.id
                 self._metrics.snapshots.labels("refused").inc()
                 log.error("an order can't be obeyed: the model goes on as it was", error=str(error))
-        return self._go_on(shelf.newest)
+                saved = self._go_on(shelf)
+                self._learner.declined = order.id
+                self._saved_lessons = None  # the next snapshot says so
+                return saved
+        return self._go_on(shelf)
 
-    def _go_on(self, newest: Snapshot | None) -> Mapping[str, int]:
-        from portrait.models.learner import Learner, restore
+    def _go_on(self, shelf: Shelf) -> Mapping[str, int]:
+        """From the newest version; from none, where there is none or it can't be. No name of a version is given again."""
+        from portrait.models.learner import anew, restore
 
-        saved: Mapping[str, int] = {}
-        self._learner = Learner(self._settings.horizon_days)
+        newest, another = shelf.newest, shelf.known[0] + 1
+        learner, saved = anew(another, shelf.scoring, self._settings.horizon_days), dict[str, int]()
         if newest is not None:
             try:
-                self._learner, saved = self._with_rival(restore(newest)), newest.offsets
+                learner, saved = restore(newest), newest.offsets
+                if order_of(newest) < shelf.known:  # newer ones can't be used
+                    learner.generation = another
             except ValueError as error:
                 log.error("the newest snapshot can't be gone on with: learning starts anew", error=str(error))
-                self._learner = Learner(self._settings.horizon_days, newest.generation + 1)
-        self._saved_lessons = self._learner.lessons
+        self._learner, self._saved_lessons = self._with_rival(learner), learner.lessons
         return saved
 
     def _with_rival(self, learner: Learner) -> Learner:
@@ -155,9 +159,12 @@ class Trainer:
         except UNREADABLE:
             self._metrics.lessons.labels("unreadable").inc()
             return
-        learn = self._learner.learn_history if isinstance(lesson, History) else self._learner.learn
-        outcome = "learned" if lesson.model == MODEL and learn(lesson) else "skipped"
+        outcome = "learned" if lesson.model == MODEL and self._learned(lesson) else "skipped"
         self._metrics.lessons.labels(outcome).inc()
+
+    def _learned(self, lesson: History | Lesson) -> bool:
+        learner = self._learner
+        return learner.learn_history(lesson) if isinstance(lesson, History) else learner.learn(lesson, self._wall_ms())
 
     async def save(self, epoch: int) -> None:
         """Publish a snapshot if there is enough new in it, and only then tell Kafka that the lessons are done."""
@@ -196,7 +203,7 @@ class Trainer:
             return True
         new = lessons - self._saved_lessons
         enough = SNAPSHOT_LESSONS_FIRST if lessons < SNAPSHOT_LESSONS else SNAPSHOT_LESSONS
-        return new >= enough or (new > 0 and self._wall_ms() - self._saved_ms >= SNAPSHOT_MS)
+        return new >= enough or (new > 0 and not 0 <= self._wall_ms() - self._saved_ms < SNAPSHOT_MS)  # a clock may go back
 
     def _records(self, snapshot: Snapshot) -> list[Outgoing]:
         """The copy to keep first: without it, the newest would be lost with the next one."""
@@ -231,4 +238,4 @@ class Trainer:
     def _ordered(self) -> bool:
         """Whether there is an order that this learner does not come of."""
         order: Order | None = self._models.shelf.waiting
-        return order is not None and order.id not in (self._declined, self._learner.order)
+        return order is not None and order.id not in (self._learner.declined, self._learner.order)

@@ -33,6 +33,11 @@ class Money(Part, array_like=True, gc=False):
     days: Days = field(default_factory=dict)
     orders: int = 0  # placed
 
+    @property
+    def spent_minor(self) -> int:
+        """Net, over all time."""
+        return self.placed_minor - self.cancelled_minor - self.refunded_minor
+
 
 class LastOrder(Part, array_like=True, gc=False):
     """The greatest of all."""
@@ -66,11 +71,17 @@ class Consumption(Part, array_like=True, gc=False):
 
     @property
     def spent_minor(self) -> int:
-        """Net lifetime spend over all currencies; only good for comparing a customer with the average order."""
-        total = 0
-        for m in self.money.values():
-            total += m.placed_minor - m.cancelled_minor - m.refunded_minor
-        return total
+        """Net lifetime spend over all currencies: an order of magnitude, no amount."""
+        return sum(money.spent_minor for money in self.money.values())
+
+    def main_money(self) -> Money:
+        """In the currency of most orders; of several such, that whose name is the last."""
+        known = self.money
+        if len(known) == 1:
+            (only,) = known.values()
+            return only
+        _, name = max(((money.orders, name) for name, money in known.items() if name != MORE), default=(0, MORE))
+        return known.get(name) or Money()
 
 
 def money_of(part: Consumption, currency: str) -> Money:
@@ -156,8 +167,7 @@ def view(part: Consumption, today: int) -> tuple[dict[str, Any] | None, int]:
     for currency, money in sorted(part.money.items()):
         if currency:
             w, m, q, leaves = windows(money.days, today)
-            total = money.placed_minor - money.cancelled_minor - money.refunded_minor
-            spend[currency] = shown_windows(w, m, q, total)
+            spend[currency] = shown_windows(w, m, q, money.spent_minor)
             if money.orders:
                 spend[currency]["average_order"] = money.placed_minor // money.orders
             due = min(due, leaves)

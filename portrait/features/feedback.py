@@ -7,13 +7,15 @@ from typing import Any
 from msgspec import field
 
 from portrait.features.base import Feature, Part
-from portrait.structures import DAY_MS, NEVER, Days, Tally, add_day, expire_days, tally, top
+from portrait.structures import DAY_MS, NEVER, WINDOW_DAYS, Days, Tally, add_day, expire_days, tally, top
 from schemas.event import Event
 from schemas.feedback import ConversationClosed, RatingGiven, SurveyAnswered
 
 CHANNELS_MAX, MOTIVES_MAX = 8, 8
 #: Up to these an answer is an unhappy one: of five stars, and of the ten of "would you recommend us?" (its detractors).
 LOW_STARS, LOW_NPS = 2, 6
+#: For so long the latest answer of a kind says what the customer thinks of the shop.
+ANSWER_DAYS = 365
 
 
 class Feedback(Part, array_like=True, gc=False):
@@ -98,7 +100,27 @@ def view(part: Feedback, today: int) -> tuple[dict[str, Any] | None, int]:
     if part.conversations:
         shown["conversations"] = {"count": part.conversations, "solved": part.solved, "unsolved": part.unsolved}
         shown["channels"] = top(part.channels or {}, CHANNELS_MAX)
-    return shown or None, NEVER
+    return shown or None, _due_day(part, today)
+
+
+def recommends(part: Feedback, today: int) -> int:
+    """The latest answer to "would you recommend us?", 0 to 10; -1: none that still says something."""
+    ms, answer = part.last_nps
+    return answer if today - ms // DAY_MS < ANSWER_DAYS else -1
+
+
+def displeased(part: Feedback, today: int) -> bool:
+    """Whether the latest answer of a kind was an unhappy one, and still says something."""
+    ms, given = part.last_stars
+    few = 0 < given <= LOW_STARS and today - ms // DAY_MS < ANSWER_DAYS
+    return few or 0 <= recommends(part, today) <= LOW_NPS
+
+
+def _due_day(part: Feedback, today: int) -> int:
+    """When an answer says nothing any more: the step of the journey may change."""
+    days = [day + WINDOW_DAYS for day in part.unhappy_days]
+    days += [ms // DAY_MS + ANSWER_DAYS for ms in (part.last_nps[0], part.last_stars[0]) if ms]
+    return min((day for day in days if day > today), default=NEVER)
 
 
 FEATURE = Feature(

@@ -19,10 +19,11 @@ import msgspec
 
 from portrait.features.registry import NOTHING
 from portrait.lifecycle import HALF_LIVES_DAYS, Rhythm
+from portrait.models.measures import TENTHS, UNSURE, tenth_of
 from portrait.models.prior import START, Prior, logits
 from portrait.models.spending import Spending
 from portrait.structures import DAY_MS, WINDOW_DAYS
-from schemas.outputs import Snapshot
+from schemas.outputs import Snapshot, Sure
 
 MODEL = "churn"
 PRIOR = "prior"
@@ -37,10 +38,10 @@ FEATURES = (
     "recent21",  # ln of purchases decayed with a half-life of 21 days
     "recent60",
     "recent180",
-    "spend",  # log1p of the mean order, minor units
+    "spend",  # log1p of the mean order in the currency of most orders, minor units
     "visits7",  # log1p of clicks in 7 days
     "visits30",
-    "visits_usual",  # ln of clicks in 30 days over those of 30 days before that, one more of each
+    "visits_usual",  # ln of clicks in 30 days over those of 30 days on the average of the 60 before, one more of each
     "quiet",  # log1p(days since any event)
     "complaints_open",
     "complaints90",  # log1p
@@ -81,7 +82,8 @@ def features(parts: Any, rhythm: Rhythm, today: int, scorer: Scorer) -> list[flo
     consumption = parts.consumption or NOTHING.consumption
     needs, contacts = parts.needs, parts.contacts
     feedback, social = parts.feedback, parts.social
-    mean_minor = consumption.spent_minor / consumption.placed if consumption.placed else 0
+    money = consumption.main_money()
+    mean_minor = money.spent_minor / money.orders if money.orders else 0
     return [
         *buying(rhythm, today, scorer),
         log1p(max(0.0, mean_minor)),
@@ -166,6 +168,11 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True):
     means: list[float]  # of each feature: what reasons compare with
     prior: Prior = START
     spending: Spending = Spending()
+    sure: list[Sure] = []  # by tenths of the risk; empty: no outcome is known
+
+    def sure_of(self, risk: float) -> Sure:
+        """What became of scores like this one."""
+        return self.sure[tenth_of(risk)] if self.sure else UNSURE
 
     def risk(self, x: Sequence[float]) -> float:
         """The probability, within [0, 1]."""
@@ -210,6 +217,7 @@ def from_snapshot(snapshot: Snapshot) -> Scorer:
         snapshot.scorer.get("features") != list(FEATURES)
         or len(scorer.weights) != len(FEATURES)
         or len(scorer.means) != len(FEATURES)
+        or len(scorer.sure) not in (0, TENTHS)
     ):
         raise ValueError(f"snapshot {snapshot.version} of {snapshot.model!r} was made for other features")
     return scorer

@@ -20,6 +20,7 @@ from portrait.models.prior import PriorLearner
 from portrait.models.spending import SpendingLearner
 from portrait.models.trial import Trial
 from portrait.models.watch import Watch, watched
+from portrait.structures import NEVER
 from schemas.outputs import History, Lesson, Order, Snapshot
 
 RATE = 0.03
@@ -49,18 +50,20 @@ class Learner:
         self._known: set[str] = set()
         self.watch = Watch(FEATURES)
         self.order = ""  # the id of the one that began this generation
+        self.declined = ""  # and of the last one that could not be obeyed
         self.trial: Trial | None = None  # while there is one, nobody scores with this
         self.rival: Scorer | None = None  # in the trial; where it is lost, only the number of labels counts
 
-    def learn(self, lesson: Lesson) -> bool:
-        """Test, then train. False if the lesson was learned before, or does not fit."""
+    def learn(self, lesson: Lesson, now_ms: int = NEVER) -> bool:
+        """Test, then train. False if the lesson was learned before, or does not fit. ``now_ms``: the trainer's clock, by which
+        what is watched by weeks tells a lesson of the future."""
         x = lesson.features
         if lesson.id in self._known or lesson.horizon_days != self.horizon_days or not all(name in x for name in FEATURES):
             return False
         self._remember(lesson.id)
         self.scaler.learn_one({name: x[name] for name in FEATURES if name != PRIOR})
         scaled = self.scaled(x)
-        self._measure(lesson, self.model.predict_proba_one(scaled)[True])
+        self._measure(lesson, self.model.predict_proba_one(scaled)[True], now_ms)
         self.model.learn_one(scaled, lesson.churned)
         self.lessons += 1
         self.labels += 1
@@ -99,10 +102,10 @@ class Learner:
         self.recent.append(lesson_id)
         self._known.add(lesson_id)
 
-    def _measure(self, lesson: Lesson, own: float) -> None:
+    def _measure(self, lesson: Lesson, own: float, now_ms: int) -> None:
         """Progressive validation: the risk as it was predicted then, and as this model would have, against what happened."""
         own_loss = loss_of(own, lesson.churned)
-        self.watch.learn(lesson.features, lesson.risk, lesson.churned, lesson.scored_at_ms, own_loss)
+        self.watch.learn(lesson.features, lesson.risk, lesson.churned, lesson.scored_at_ms, own_loss, now_ms)
         if self.trial is not None and self.rival is not None:
             other = self.rival.risk([lesson.features[name] for name in FEATURES])
             self.trial.judge(own_loss, loss_of(other, lesson.churned))
@@ -140,13 +143,14 @@ class Learner:
             means=means,
             prior=self.prior.prior,
             spending=self.spending.spending,
+            sure=self.watch.measures.sure(),
         )
 
     def metrics(self) -> dict[str, float]:
-        trial = (
-            {} if self.trial is None else {"trial_log_loss": self.trial.log_loss, "against_log_loss": self.trial.against_log_loss}
-        )
-        return self.watch.plain() | trial
+        trial = self.trial
+        if trial is None or not trial.judged:  # nothing is known yet
+            return self.watch.plain()
+        return self.watch.plain() | {"trial_log_loss": trial.log_loss, "against_log_loss": trial.against_log_loss}
 
     def snapshot(self, offsets: dict[str, int], now_ms: int) -> Snapshot:
         """All of it as plain data. ``offsets``: the next lesson to learn, by ``topic/partition``."""
@@ -180,6 +184,7 @@ class Learner:
             digest=digest(scorer, learner),
             ready=self.trial is None,
             order=self.order,
+            declined=self.declined,
         )
 
 
@@ -212,13 +217,23 @@ def _restored(snapshot: Snapshot, saved: Mapping[str, Any]) -> Learner:
     learner.recall(snapshot.recent)
     learner.watch = Watch(FEATURES, watched(snapshot))
     learner.watch.drifts = int(snapshot.metrics.get("drifts", 0))
-    learner.order, learner.trial = snapshot.order, msgspec.convert(saved.get("trial"), Trial | None)
+    learner.order, learner.declined = snapshot.order, snapshot.declined
+    learner.trial = msgspec.convert(saved.get("trial"), Trial | None)
     return learner
 
 
 def loss_of(risk: float, churned: bool) -> float:
     p = clipped(risk)
     return -log(p if churned else 1 - p)
+
+
+def anew(generation: int, scoring: Snapshot | None, horizon_days: int) -> Learner:
+    """One that knows nothing yet, on trial against ``scoring``."""
+    learner = Learner(horizon_days, generation)
+    if scoring is not None:
+        labels = scoring.learner.get("labels")  # of a broken one, the lessons: there are more of them
+        learner.trial = Trial(scoring.version, labels if isinstance(labels, int) else scoring.lessons, scoring.offsets)
+    return learner
 
 
 def begin(order: Order, newest: Snapshot | None, source: Snapshot | None, scoring: Snapshot | None, horizon_days: int) -> Learner:
@@ -229,9 +244,7 @@ def begin(order: Order, newest: Snapshot | None, source: Snapshot | None, scorin
     Raises ValueError where ``source`` can't be used.
     """
     if not order.version:
-        learner = Learner(horizon_days, order.generation)
-        if scoring is not None:
-            learner.trial = Trial(scoring.version, int(scoring.learner["labels"]), scoring.offsets)
+        learner = anew(order.generation, scoring, horizon_days)
     elif source is None:
         raise ValueError(f"version {order.version} is not kept")
     else:

@@ -12,6 +12,7 @@ Trainer, workers and commands each make one of the same records, so they agree w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import msgspec
@@ -24,6 +25,7 @@ from schemas.outputs import Order, Pin, Snapshot
 PIN_KEY, ORDER_KEY = f"{MODEL}/pin", f"{MODEL}/order"
 #: Kept are the newest few, and further back the last one of each day and of each week.
 NEWEST_KEPT, DAYS_KEPT, WEEKS_KEPT = 6, 8, 9
+_KEPT_KEY = re.compile(rf"{MODEL}@([0-9]{{1,18}})\.([0-9]{{1,18}})")
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -37,6 +39,7 @@ class Shelf:
     def __init__(self, horizon_days: int | None = None) -> None:
         self.versions: dict[str, Snapshot] = {}
         self.newest: Snapshot | None = None  # where the trainer left off
+        self.known = (0, 0)  # the greatest generation and lessons of any version that there was, also of those refused
         self.pin: Pin | None = None
         self.order: Order | None = None
         self._horizon_days = horizon_days
@@ -55,17 +58,21 @@ class Shelf:
 
     @property
     def waiting(self) -> Order | None:
-        """An order that no generation has been begun for."""
-        begun = self.newest.generation if self.newest else 0
-        return self.order if self.order and self.order.generation > begun else None
+        """An order that no generation has been begun for, and that has not been declined."""
+        order = self.order
+        if order is None or order.generation <= self.known[0] or (self.newest and self.newest.declined == order.id):
+            return None
+        return order
 
     @property
     def next_generation(self) -> int:
-        return max(self.newest.generation if self.newest else 1, self.order.generation if self.order else 1) + 1
+        """No name of a version is ever given twice: customers' scores and actions name it."""
+        return max(self.known[0], self.order.generation if self.order else 1, 1) + 1
 
     def take(self, key: bytes | None, value: bytes | None) -> None:
-        """The next record. Raises Refused, and nothing has changed then."""
+        """The next record. Raises Refused, and nothing has changed then but what is known."""
         name = (key or b"").decode(errors="replace")
+        self.known = max(self.known, _version_in(name))
         try:
             if name == PIN_KEY:
                 self.pin = msgspec.json.decode(value, type=Pin) if value else None
@@ -81,6 +88,8 @@ class Shelf:
     def _put(self, name: str, snapshot: Snapshot) -> None:
         if name not in (MODEL, kept_key(snapshot.version)):
             raise Refused(f"a snapshot of version {snapshot.version} under the key {name}")
+        if snapshot.model == MODEL:
+            self.known = max(self.known, order_of(snapshot))
         scorer = checked(snapshot)
         if self._horizon_days not in (None, scorer.horizon_days):
             raise Refused(f"{name}: version {snapshot.version} is for a horizon of {scorer.horizon_days} days")
@@ -103,6 +112,12 @@ def checked(snapshot: Snapshot) -> Scorer:
         raise Refused(str(error)) from error
 
 
+def _version_in(key: str) -> tuple[int, int]:
+    """(generation, lessons) of a kept version's key; (0, 0) for any other."""
+    found = _KEPT_KEY.fullmatch(key)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
+
+
 def kept_key(version: str) -> str:
     return f"{MODEL}@{version}"
 
@@ -112,8 +127,11 @@ def order_of(snapshot: Snapshot) -> tuple[int, int]:
 
 
 def to_keep(versions: Iterable[Snapshot], needed: Iterable[str]) -> set[str]:
-    """Of ``versions`` those to keep: the newest, and ever fewer further back; and all that are ``needed``."""
-    newest_first = sorted(versions, key=lambda snapshot: (snapshot.trained_at_ms, order_of(snapshot)), reverse=True)
+    """Of ``versions`` those to keep: the newest, and ever fewer further back; and all that are ``needed``.
+
+    Which is newer follows from the versions: clocks may have run ahead when they were made.
+    """
+    newest_first = sorted(versions, key=order_of, reverse=True)
     keep = {snapshot.version for snapshot in newest_first[:NEWEST_KEPT]} | set(needed)
     for span_days, spans in ((1, DAYS_KEPT), (7, WEEKS_KEPT)):
         last: dict[int, str] = {}

@@ -28,7 +28,7 @@ NEXT_DAYS_MAX = 730
 OWN_MOST = 1000.0
 #: Who is of high value stays so down to this part of the threshold.
 HIGH_KEPT = 0.8
-#: Rising: so many times the spend in the last window as in an earlier one, on so many days, and on so many before it.
+#: Rising: so many times the spend in the last window as in an earlier one, on so many purchase days, and so many before it.
 RISING_TIMES, RISING_RECENT, RISING_EARLIER = 1.5, 3, 2
 #: Of the probability to buy: a change that is less is no news.
 BUYS_DIGITS = 2
@@ -128,7 +128,7 @@ def money_of(parts: Any, rhythm: Rhythm) -> Money:
     return {
         currency: (
             days * money.orders / consumption.placed,
-            max(0, money.placed_minor - money.cancelled_minor - money.refunded_minor),
+            max(0, money.spent_minor),
         )
         for currency, money in consumption.money.items()
         if money.orders and currency != MORE
@@ -158,20 +158,16 @@ def worth_of_purchase(average: Average, purchases: float, own_minor: float) -> f
 
 
 def _rises(consumption: Consumption, tenure_days: int, today: int) -> bool:
-    """In the currency of most orders. The days before the window are at least as many as those in it."""
+    """In the currency of most orders, with spend in it before. The days before the window are at least as many as those in it."""
     if consumption.placed < RISING_RECENT + RISING_EARLIER:
         return False
-    money = max(consumption.money.values(), key=_orders)
+    money = consumption.main_money()
     recent = [amount for day, amount in money.days.items() if today - day < WINDOW_DAYS and amount > 0]
-    if len(recent) < RISING_RECENT or money.orders - len(recent) < RISING_EARLIER:
+    if len(recent) < RISING_RECENT or consumption.bought.count_before(today - WINDOW_DAYS + 1) < RISING_EARLIER:
         return False
     spent = sum(recent)
-    earlier = money.placed_minor - money.cancelled_minor - money.refunded_minor - spent
-    return spent * (tenure_days - WINDOW_DAYS) > RISING_TIMES * earlier * WINDOW_DAYS
-
-
-def _orders(money: Any) -> int:
-    return int(money.orders)
+    earlier = money.spent_minor - spent
+    return earlier > 0 and spent * (tenure_days - WINDOW_DAYS) > RISING_TIMES * earlier * WINDOW_DAYS
 
 
 def _short(number: float) -> float:

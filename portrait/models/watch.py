@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from portrait.models.measures import FADE_LABELS, WEEK_MS, Measures
+from portrait.structures import NEVER
 from schemas.outputs import Snapshot
 
 LOSS, INPUTS = "loss", "features"
@@ -89,9 +90,9 @@ class Watch:
     def state(self) -> dict[str, Any]:
         return msgspec.to_builtins(State(self.measures, self.own_log_loss, self.loss, self.shifts, self.alarms), str_keys=True)
 
-    def learn(self, x: Mapping[str, float], risk: float, churned: bool, at_ms: int, own_loss: float) -> None:
+    def learn(self, x: Mapping[str, float], risk: float, churned: bool, at_ms: int, own_loss: float, now_ms: int = NEVER) -> None:
         """A label. ``risk``: what was told at ``at_ms``; ``own_loss``: of what the learner itself would have said just now."""
-        loss = self.measures.learn(risk, churned, at_ms)
+        loss = self.measures.learn(risk, churned, at_ms, now_ms)
         labels = self.measures.labels
         self.own_log_loss += max(1 / labels, 1 / FADE_LABELS) * (own_loss - self.own_log_loss)
         detectors, shifts, week = self._detectors, self.shifts, at_ms // WEEK_MS

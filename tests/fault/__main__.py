@@ -80,6 +80,9 @@ def arguments() -> tuple[Options, Path]:
     parser.add_argument("--customers", type=int, default=2000)
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--pause", type=float, default=6.0, help="at most so many seconds from one fault to the next")
+    parser.add_argument(
+        "--patience", type=float, default=45.0, help="a fault not recovered from for so many seconds slows the others down"
+    )
     parser.add_argument("--redis", choices=("redis", "valkey"), default="redis")
     parser.add_argument("--clock", choices=("stream", "wall"), default="stream")
     parser.add_argument("--dir", type=Path, help="journal, logs, data of the servers, verdict; a new directory if not given")
@@ -104,6 +107,7 @@ def arguments() -> tuple[Options, Path]:
         pause_s=given.pause,
         redis=given.redis,
         clock=given.clock,
+        patience_s=given.patience,
     )
     return options, given.dir or Path(tempfile.mkdtemp(prefix="portrait-fault-"))
 

@@ -31,8 +31,8 @@ from tests.fault.summary import summary_of
 from tests.fault.watch import Recovery, Watch
 from tests.servers_kafka import Broker
 
-#: While an older fault has not been recovered from for so long, only workers come to harm, when all are at work, and more slowly.
-PATIENCE_S, PATIENT_PAUSE_S = 45.0, 8.0
+#: A fault not recovered from within the run's patience: until then only workers come to harm, when all are at work, and slowly.
+PATIENT_PAUSE_S = 8.0
 #: What has not recovered by then is not going to.
 STUCK_S = 1200.0
 #: Published effects leave the states with a later sweep; those that are there after so long are for the verdict.
@@ -52,6 +52,7 @@ class Options(msgspec.Struct, kw_only=True):
     pause_s: float
     redis: str
     clock: Clock
+    patience_s: float = 45.0
     warm_up_s: float = 12.0  # before the first fault
     quiet_s: float = 8.0  # after everything was read: time for ticks and cleanings
 
@@ -100,7 +101,7 @@ class Run:
         try:
             while pending or under_way:
                 under_way = {task: target for task, target in under_way.items() if not task.done()}
-                patient = self.watch.oldest_s() > PATIENCE_S
+                patient = self.watch.oldest_s() > self.options.patience_s
                 if self.watch.oldest_s() > STUCK_S:
                     raise Stuck(f"after {STUCK_S:.0f} s the lag is {self.watch.lag}")
                 number = _first(pending, Counter(under_way.values()), patient)

@@ -22,7 +22,7 @@ from cli.report import Stages, page
 from cli.shelf import Read
 from cli.words import MEANINGS, weights
 from portrait.models.churn import FEATURES, MODEL
-from portrait.models.learner import begin
+from portrait.models.learner import Learner, begin
 from portrait.models.measures import WEEK_MS
 from portrait.models.shelf import ORDER_KEY, PIN_KEY, Shelf, kept_key
 from portrait.models.watch import INPUTS, Alarm
@@ -98,6 +98,19 @@ def test_versions_are_listed_newest_first_with_what_each_is(topic: Topic) -> Non
     assert shown.exit_code == output.OK and "scoring, pinned" in shown.stdout
 
 
+def test_an_auc_of_one_class_alone_is_shown_as_not_known(topic: Topic) -> None:
+    topic.records.clear()
+    learner = Learner(HORIZON_DAYS)
+    for lesson in lessons(20):
+        learner.learn(msgspec.structs.replace(lesson, churned=True))
+    topic.publish(learner.snapshot({}, 1))
+    assert says("list")["versions"][0]["auc"] is None
+    assert [week["auc"] for week in says("show")["by_week"]] == [None]
+    assert CliRunner().invoke(app, ["list"]).exit_code == output.OK
+    html = page(Read(topic.shelf(), {}), Stages({}, {}, 0), 2)
+    assert "AUC: 0.5 is chance" not in html and "log-loss: less is better" in html
+
+
 def test_of_no_version_the_list_says_where_scores_come_from(topic: Topic) -> None:
     topic.records.clear()
     assert says("list")["versions"] == []
@@ -152,8 +165,8 @@ def test_what_is_not_kept_is_neither_pinned_nor_gone_back_to(topic: Topic) -> No
 
 
 def test_a_rollback_is_a_new_generation_and_by_itself_goes_one_version_back(topic: Topic) -> None:
-    assert says("rollback") == {"generation": 2, "from": "1.20", "begun": "2.20"}
-    assert says("rollback", "1.10") == {"generation": 3, "from": "1.10", "begun": "3.10"}
+    assert says("rollback") == {"generation": 2, "from": "1.20", "begun": "2.20", "declined": False}
+    assert says("rollback", "1.10") == {"generation": 3, "from": "1.10", "begun": "3.10", "declined": False}
     assert says("list")["scoring"] == "3.10"
 
 
@@ -163,7 +176,7 @@ def test_there_may_be_nothing_to_go_back_to(topic: Topic) -> None:
 
 
 def test_learning_anew_leaves_the_old_version_scoring_and_what_is_on_trial_is_no_way_back(topic: Topic) -> None:
-    assert says("retrain") == {"generation": 2, "from": None, "begun": "2.0"}
+    assert says("retrain") == {"generation": 2, "from": None, "begun": "2.0", "declined": False}
     listed = says("list")
     assert (listed["scoring"], listed["versions"][0]["is"]) == ("1.30", ["newest", "on trial"])
     assert "on trial" in says("rollback", "2.0", code=output.FAILED)
@@ -172,10 +185,32 @@ def test_learning_anew_leaves_the_old_version_scoring_and_what_is_on_trial_is_no
 
 def test_an_order_that_no_trainer_takes_stands_and_is_told(topic: Topic) -> None:
     topic.answers = False
-    assert says("retrain", "--wait", "0.1", code=output.FAILED) == {"generation": 2, "from": None, "begun": None}
-    assert says("retrain", "--wait", "0") == {"generation": 3, "from": None, "begun": None}
+    assert says("retrain", "--wait", "0.1", code=output.FAILED) == {
+        "generation": 2,
+        "from": None,
+        "begun": None,
+        "declined": False,
+    }
+    assert says("retrain", "--wait", "0") == {"generation": 3, "from": None, "begun": None, "declined": False}
     assert "is a worker running?" in CliRunner().invoke(app, ["rollback", "--wait", "0.1"]).stderr
     assert "is ordered" in CliRunner().invoke(app, ["list"]).stderr
+
+
+def test_an_order_that_the_trainer_declines_is_told_at_once_and_does_not_wait(topic: Topic) -> None:
+    topic.answers = False
+    send = topic.send
+
+    async def declining(name: str, key: bytes, value: bytes) -> None:
+        await send(name, key, value)
+        newest, order = topic.shelf().newest, topic.shelf().waiting
+        assert newest is not None and order is not None
+        topic.publish(msgspec.structs.replace(newest, declined=order.id))
+
+    topic.send = declining  # type: ignore[method-assign]
+    assert says("rollback", code=output.FAILED) == {"generation": 2, "from": "1.20", "begun": None, "declined": True}
+    told = CliRunner().invoke(app, ["rollback"])
+    assert told.exit_code == output.FAILED and "declined" in told.stderr
+    assert "is ordered" not in CliRunner().invoke(app, ["list"]).stderr
 
 
 def test_an_order_whose_place_another_took_is_not_called_done(topic: Topic) -> None:

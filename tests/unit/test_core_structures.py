@@ -141,6 +141,12 @@ def calendar(days: list[int]) -> Calendar:
     return made
 
 
+def test_a_calendar_counts_the_days_before_one() -> None:
+    made = calendar([3, 10, 40, 100])
+    assert [made.count_before(day) for day in (-5, 3, 4, 40, 41, 100, 101, 10**9)] == [0, 0, 1, 2, 3, 3, 4, 4]
+    assert Calendar().count_before(5) == 0
+
+
 @given(days_strategy)
 def test_a_calendar_is_a_set_of_days(days: list[int]) -> None:
     made = calendar(days)

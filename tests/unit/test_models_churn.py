@@ -137,13 +137,47 @@ def test_a_scorer_comes_out_of_a_snapshot_as_it_went_in() -> None:
 
 
 @pytest.mark.parametrize(
-    "broken", [{"weights": [1.0]}, {"features": ["others"]}, {"bias": "much"}, {"means": []}, {"horizon_days": None}]
+    "broken",
+    [
+        {"weights": [1.0]},
+        {"features": ["others"]},
+        {"bias": "much"},
+        {"means": []},
+        {"horizon_days": None},
+        {"sure": [[1, 0, 1]]},
+    ],
 )
 def test_a_scorer_for_other_code_is_refused(broken: dict[str, object]) -> None:
     snapshot = taught(10).snapshot({}, 0)
     wrong = msgspec.structs.replace(snapshot, scorer=snapshot.scorer | broken)
     with pytest.raises(ValueError, match=r"snapshot 1\.10"):
         from_snapshot(wrong)
+
+
+def test_the_mean_order_is_that_of_the_currency_of_most_orders() -> None:
+    customer = Customer()
+    customer.sees(order(0, currency="JPY", amount_minor=10**6), order(1, amount_minor=300), order(2, amount_minor=100))
+    assert features_of(customer, 2)["spend"] == pytest.approx(log(1 + 200))
+
+
+def test_a_risk_says_what_became_of_scores_like_it() -> None:
+    customer = Customer()
+    customer.sees(order(0), order(20))
+    customer.waits_until(50)
+    shown = msgspec.json.decode(customer.fields["risk"])
+    assert shown["sure"] == {"of": 0, "low": 0.0, "high": 1.0}, "no outcome is known"
+    learner = Learner(HORIZON_DAYS)
+    for n, lesson in enumerate(lessons(400)):
+        learner.learn(msgspec.structs.replace(lesson, risk=n % 10 / 10 + 0.05))
+    scorer = from_snapshot(learner.snapshot({}, 1))
+    assert [each.of for each in scorer.sure] == pytest.approx([40] * 10, abs=2)
+    knowing = Customer(msgspec.structs.replace(fresh(HORIZON_DAYS), version="1.400", sure=scorer.sure))
+    knowing.sees(order(0), order(20))
+    knowing.waits_until(50)
+    known = msgspec.json.decode(knowing.fields["risk"])
+    assert known["churn"] == shown["churn"], "it changes no score"
+    assert known["sure"] == msgspec.to_builtins(scorer.sure[int(known["churn"] * 10)])
+    assert scorer.sure_of(1.0) == scorer.sure[9] and scorer.sure_of(0.0) == scorer.sure[0]
 
 
 def test_features_beyond_purchases() -> None:

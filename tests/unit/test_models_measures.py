@@ -8,7 +8,22 @@ from math import log
 import msgspec
 import pytest
 
-from portrait.models.measures import BINS, P_LEAST, WEEK_MS, WEEKS_KEPT, WEEKS_OPEN, Bins, Measures, auc, bin_of, edge
+from portrait.models.measures import (
+    BINS,
+    P_LEAST,
+    UNSURE,
+    WEEK_MS,
+    WEEKS_KEPT,
+    WEEKS_OPEN,
+    Bins,
+    Measures,
+    auc,
+    bin_of,
+    edge,
+    interval,
+)
+from portrait.structures import NEVER
+from schemas.outputs import Sure
 
 Label = tuple[float, bool]
 
@@ -84,9 +99,13 @@ def test_certainty_has_a_bin_and_a_finite_loss(risk: float) -> None:
 
 def test_nothing_is_claimed_of_no_labels_or_of_one_class() -> None:
     measures = Measures()
-    assert (measures.auc(), measures.ece(), measures.calibration(10), measures.by_week()) == (0.5, 0.0, [], [])
+    assert (measures.auc(), measures.ece(), measures.calibration(10), measures.by_week()) == (None, 0.0, [], [])
     measures.learn(0.7, True, 0)
-    assert measures.auc() == 0.5
+    measures.learn(0.2, True, WEEK_MS * 9)
+    assert measures.auc() is None and "auc" not in measures.plain()
+    assert [week.auc for _, week in measures.by_week()] == [None, None]
+    measures.learn(0.1, False, 0)
+    assert measures.plain()["auc"] == pytest.approx(1.0)
 
 
 def test_bins_meet_at_their_edges() -> None:
@@ -122,6 +141,49 @@ def test_a_late_label_of_a_closed_week_counts_and_one_of_a_week_long_gone_does_n
     assert len(after) == WEEKS_KEPT
     changed = [(a, b) for (_, a), (_, b) in zip(before, after, strict=True) if a != b]
     assert [(b.labels - a.labels, b.auc == a.auc) for a, b in changed] == [(1, True)]
+
+
+def test_an_interval_is_wilsons() -> None:
+    assert interval(61, 100) == Sure(100, 0.512, 0.7)
+    assert interval(0, 5) == Sure(5, 0.0, 0.434) and interval(1, 1) == Sure(1, 0.207, 1.0)
+    assert interval(0, 0) == UNSURE == Sure(0, 0.0, 1.0)
+
+
+def test_what_became_of_scores_is_told_by_tenths_and_covers_the_truth_about_as_often_as_said() -> None:
+    rng, covered = random.Random(4), 0
+    for _ in range(300):
+        measures = Measures()
+        for _ in range(60):
+            measures.learn(0.65, rng.random() < 0.7, 0)
+        sure = measures.sure()
+        assert [n for n, each in enumerate(sure) if each.of] == [6]
+        covered += sure[6].low <= 0.7 <= sure[6].high
+    assert 0.91 <= covered / 300 <= 0.99
+
+
+def test_old_outcomes_fade_from_what_is_sure() -> None:
+    measures = Measures()
+    for n in range(40_000):
+        measures.learn(0.65, n >= 20_000, 0)
+    (sure,) = [each for each in measures.sure() if each.of]
+    assert 4900 < sure.of <= 5000 and sure.low > 0.97
+
+
+def test_labels_of_weeks_to_come_count_but_do_not_stop_the_weeks() -> None:
+    """Clocks that ran ahead for over a year: those who told the risks, and once the trainer's own."""
+    measures = learned(labels(1000), weeks=10)
+    for n in range(2 * WEEKS_KEPT):
+        measures.learn(0.5, True, (100 + n) * WEEK_MS, now_ms=10 * WEEK_MS)
+    assert len(measures.weeks) == 10 and measures.labels == 1000 + 2 * WEEKS_KEPT
+    for n in range(2 * WEEKS_KEPT):
+        measures.learn(0.5, True, (100 + n) * WEEK_MS, now_ms=NEVER)
+    assert len(measures.weeks) == WEEKS_KEPT
+    for n in range(20, 24):
+        for risk, churned in labels(50, seed=n):
+            measures.learn(risk, churned, n * WEEK_MS, now_ms=n * WEEK_MS)
+    rows = {at_ms // WEEK_MS: week for at_ms, week in measures.by_week()}
+    assert [rows[n].labels for n in range(20, 24)] == [50] * 4 and all(rows[n].auc for n in range(20, 24))
+    assert set(measures.open) == set(range(20, 24)) and len(rows) == WEEKS_KEPT
 
 
 def test_it_goes_on_from_plain_data_as_if_it_had_never_stopped() -> None:

@@ -158,3 +158,11 @@ def test_ever_fewer_are_kept_further_back_and_never_too_many() -> None:
     assert [age for age in ages if 40 < age < 300], "and of weeks before"
     newest = sorted(kept.values(), key=order_of)[-NEWEST_KEPT:]
     assert [snapshot.lessons for snapshot in newest] == list(range(365 * 8 - NEWEST_KEPT, 365 * 8))
+
+
+def test_versions_made_while_a_clock_ran_ahead_give_way_to_newer_ones() -> None:
+    ahead = [at((1000 + n) * DAY_MS, n) for n in range(20)]
+    since = [at(n * DAY_MS, n) for n in range(20, 20 + NEWEST_KEPT + DAYS_KEPT)]
+    keep = to_keep([*ahead, *since], [])
+    assert {snapshot.version for snapshot in since[-NEWEST_KEPT - 2 :]} <= keep
+    assert to_keep([*ahead, *since[:1]], []) >= {since[0].version}

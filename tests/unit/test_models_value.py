@@ -24,7 +24,7 @@ from portrait.models.value import (
     worth_of_purchase,
 )
 from portrait.structures import DAY_MS
-from tests.corekit import DAY0, HORIZON_DAYS, Customer, click, event, order
+from tests.corekit import DAY0, HORIZON_DAYS, Customer, at, click, event, order, rfc3339
 
 PRIORS = [
     START,
@@ -262,6 +262,47 @@ def test_rising_is_clearly_more_than_before_on_several_days() -> None:
     one_big.sees(order(260, amount_minor=10**7))
     assert not valued(one_big).rising, "one order is no habit"
     assert not valued(buyer(range(0, 90, 5))).rising, "there is no before"
+
+
+def test_many_orders_on_one_day_are_no_habit_of_before() -> None:
+    customer = Customer(scorer(AVERAGES))
+    customer.sees(*(order(0, order_id=f"A{n}") for n in range(6)))
+    customer.sees(*(order(day, amount_minor=90_000) for day in (220, 230, 240, 250)))
+    assert not valued(customer).rising, "one purchase day, whatever the number of orders"
+    customer.sees(order(50))
+    assert valued(customer).rising
+
+
+def test_nobody_rises_from_nothing_that_was_paid_before() -> None:
+    customer = buyer([0, 40, 80, 220, 230, 240, 250])
+    refunds = [
+        event("order.refunded", 251, order_id=f"O{day}", currency="CNY", amount_minor=10_000, placed_at=rfc3339(at(day)))
+        for day in (0, 40, 80)
+    ]
+    customer.sees(*refunds)
+    assert not valued(customer).rising
+
+
+def test_spend_in_currencies_that_are_not_told_apart_lets_nobody_rise() -> None:
+    """The first four are; most orders are in the others."""
+    customer = Customer(scorer(AVERAGES))
+    customer.sees(*(order(n, currency=currency) for n, currency in enumerate(("CNY", "EUR", "USD", "GBP"))))
+    customer.sees(*(order(100 + n, currency=("JPY", "KRW")[n % 2]) for n in range(10)))
+    customer.sees(*(order(day, currency=("JPY", "KRW")[day % 2], amount_minor=10**6) for day in range(220, 260, 5)))
+    assert not valued(customer).rising
+
+
+@pytest.mark.parametrize("first", [("CNY", "EUR"), ("EUR", "CNY")])
+def test_of_equally_many_orders_in_two_currencies_the_choice_does_not_depend_on_the_order(first: tuple[str, str]) -> None:
+    customer = Customer(scorer(AVERAGES))
+    for currency in first:
+        days = (0, 50, 220, 230, 240, 250) if currency == "CNY" else (1, 51, 221, 231, 241, 251)
+        amounts = (100, 100, 90, 90, 90, 90) if currency == "CNY" else (10, 10, 90, 90, 90, 90)
+        late = [
+            order(d, currency=currency, order_id=f"{currency}{d}", amount_minor=a) for d, a in zip(days, amounts, strict=True)
+        ]
+        customer.sees(*late)
+    assert valued(customer).rising, "EUR rises, CNY does not"
 
 
 def test_the_field_is_written_when_it_means_something_else_and_not_at_every_event() -> None:

@@ -16,7 +16,7 @@ from cli.sheet import Sheet
 from cli.watch import Move
 from profile_store.reader import Profile
 from schemas import profile as contract
-from schemas.outputs import Action, Reason
+from schemas.outputs import Action, Reason, Sure
 
 DAY_MS = present.DAY_MS
 NOW_MS = 1_795_000_000_000
@@ -166,6 +166,18 @@ def test_the_sheet_speaks_chinese() -> None:
         assert said in shown
     for left in ("Churn risk", "declining"):
         assert left not in shown
+
+
+def test_the_sheet_says_how_sure_a_risk_is() -> None:
+    def told(sure: Sure | None, lang: present.Lang) -> str:
+        risk = contract.Risk(churn=0.83, horizon_days=60, model="1.7", sure=sure)
+        return text_of(Sheet("C1", contract.Profile(risk=risk), None, lang=lang, now_ms=NOW_MS).render())
+
+    known = Sure(1240, 0.781, 0.824)
+    assert "of 1,240 scores of 80-90 % whose outcome is known, 78% to 82% left" in told(known, "en")
+    assert "80-90% 的评分中已知结果的有 1,240 例" in told(known, "zh")
+    assert "no score like this" in told(Sure(0, 0.0, 1.0), "en") and "尚无同类" in told(Sure(0, 0.0, 1.0), "zh")
+    assert "known" not in told(None, "en")
 
 
 def test_the_sheet_of_somebody_almost_unknown_is_short() -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any, NoReturn, cast
 
 import msgspec
+import pytest
 
-from portrait.models.churn import MODEL
+from portrait.models.churn import MODEL, digest
 from portrait.models.learner import restore
-from portrait.models.measures import FADE_LABELS
-from portrait.models.shelf import ORDER_KEY, PIN_KEY, Shelf
+from portrait.models.measures import FADE_LABELS, WEEK_MS
+from portrait.models.shelf import ORDER_KEY, PIN_KEY, Refused, Shelf
 from portrait.models.watch import INPUTS, Alarm
 from schemas.outputs import Lesson, OperatorActionEvent, Order, Pin, Snapshot
 from schemas.registry import LESSONS, MODELS, OPERATOR_ACTIONS
@@ -144,7 +146,8 @@ def test_a_rollback_goes_on_from_the_older_version_and_forgets_what_was_learned_
         first = topics.snapshots()[-1]
         assert (first.version, first.order, first.ready, first.offsets) == ("2.100", "o1", True, {"lessons/0": 230})
         assert worker.models.scorer.version == "2.100"
-        assert first.scorer == topics.snapshots()[0].scorer
+        watched = {"sure": first.scorer["sure"]}  # of the risks that were told
+        assert first.scorer == topics.snapshots()[0].scorer | watched != topics.snapshots()[0].scorer
         assert first.metrics["labels"] == 230, "what was watched is about the risks that were told, not about the version"
         topics.teach([*lessons(230), *lessons(100, seed=2)])
         await worker.work(batch=330)
@@ -254,11 +257,78 @@ def test_an_order_that_can_t_be_obeyed_changes_nothing_and_is_not_tried_again_an
         await worker.work()
         topics.teach(lessons(100, seed=2))
         await worker.work()
-        assert [s.version for s in topics.snapshots()] == ["1.100", "1.200", "1.300"]
-        assert worker.metrics.snapshots.labels("refused")._value.get() == 1
+        assert [s.version for s in topics.snapshots()] == ["1.100", "1.200", "1.200", "1.300"]
+        assert topics.shelf().waiting is None and topics.snapshots()[2].declined == "o1"
+        again = await begun(topics)
+        assert [each.metrics.snapshots.labels("refused")._value.get() for each in (worker, again)] == [1, 0]
         topics.order(3, "1.100", id="o2")
         await worker.work()
         assert topics.snapshots()[-1].version == "3.100"
+
+    asyncio.run(scenario())
+
+
+def refuse(topics: Topics, **change: Any) -> None:
+    """All versions as if they had been made otherwise."""
+    topics.models = [(key, value) for key, value in topics.models if value]
+    for n, (key, value) in enumerate(topics.models):
+        snapshot = msgspec.json.decode(value or b"", type=Snapshot)
+        snapshot = msgspec.structs.replace(snapshot, **{part: getattr(snapshot, part) | by for part, by in change.items()})
+        whole = digest(snapshot.scorer, snapshot.learner)
+        topics.models[n] = (key, msgspec.json.encode(msgspec.structs.replace(snapshot, digest=whole)))
+
+
+@pytest.mark.parametrize("change", [{"features": ["other"]}, {"horizon_days": HORIZON_DAYS + 1}], ids=["features", "horizon"])
+def test_after_a_change_of_features_or_horizon_no_name_of_a_version_is_given_again(change: dict[str, Any]) -> None:
+    async def scenario() -> None:
+        topics = Topics()
+        topics.teach(lessons(200))
+        await begun(topics)
+        topics.order(2)
+        await begun(topics)
+        order = topics.models.pop(next(n for n, (key, _) in enumerate(topics.models) if key == ORDER_KEY.encode()))
+        names = {s.version for s in topics.snapshots()}
+        refuse(topics, scorer=change)
+        topics.models.append(order)
+        shelf = Shelf(HORIZON_DAYS)
+        for key, value in topics.models:
+            with suppress(Refused):
+                shelf.take(key, value)
+        assert (shelf.newest, shelf.waiting, shelf.next_generation) == (None, None, 3), "the old order was obeyed long ago"
+        worker = await begun(topics)
+        newest = topics.snapshots()[-1]
+        assert newest.version == worker.models.scorer.version == "3.200" and newest.version not in names
+
+    asyncio.run(scenario())
+
+
+def test_where_the_newest_can_t_be_gone_on_with_learning_anew_is_on_trial() -> None:
+    async def scenario() -> None:
+        topics = Topics()
+        topics.teach(lessons(3000))
+        await begun(topics)
+        refuse(topics, learner={"g2": None})
+        topics.begin = 2900
+        worker = await begun(topics)
+        newest = topics.snapshots()[-1]
+        assert (newest.version, newest.ready) == ("2.100", False)
+        assert worker.models.scorer.version == "1.2900", "what scored goes on scoring"
+
+    asyncio.run(scenario())
+
+
+def test_where_only_an_older_version_is_whole_it_goes_on_under_new_names() -> None:
+    async def scenario() -> None:
+        topics = Topics()
+        topics.teach(lessons(200))
+        await begun(topics)
+        kept = [row for row in topics.models if b"1.200" not in row[0] and row[0] != MODEL.encode()]
+        broken = [(key, (value or b"").replace(b'"bias"', b'"b1as"')) for key, value in topics.models if (key, value) not in kept]
+        topics.models = [*kept, *broken]
+        topics.teach(lessons(100, seed=2))
+        await begun(topics)
+        versions = [s.version for s in topics.snapshots()[-2:]]
+        assert versions == ["2.200", "2.300"], "1.200 was told to customers already"
 
     asyncio.run(scenario())
 
@@ -279,6 +349,33 @@ def test_what_is_kept_is_bounded_and_the_pinned_version_stays() -> None:
         assert worker.models.shelf.versions.keys() == shelf.versions.keys()
         for version in shelf.versions.values():
             assert restore(version).generation == 1, "any of them can be gone on with"
+
+    asyncio.run(scenario())
+
+
+def test_lessons_of_the_future_are_learned_and_the_weeks_of_the_watching_go_on() -> None:
+    async def scenario() -> None:
+        topics = Topics()
+        topics.now_ms = 100 * WEEK_MS
+        topics.teach([msgspec.structs.replace(lesson, scored_at_ms=5000 * WEEK_MS + n) for n, lesson in enumerate(lessons(100))])
+        topics.teach([msgspec.structs.replace(lesson, scored_at_ms=90 * WEEK_MS) for lesson in lessons(100, seed=2)])
+        worker = await begun(topics)
+        measures = worker.trainer._learner.watch.measures
+        assert measures.labels == 200 and list(measures.weeks) == [90]
+
+    asyncio.run(scenario())
+
+
+def test_a_clock_that_went_back_does_not_hold_snapshots_up() -> None:
+    async def scenario() -> None:
+        topics = Topics()
+        topics.now_ms = 400 * WEEK_MS
+        topics.teach(lessons(100))
+        worker = await begun(topics)
+        topics.now_ms = WEEK_MS
+        topics.teach(lessons(5, seed=2))
+        await worker.work()
+        assert topics.snapshots()[-1].version == "1.105"
 
     asyncio.run(scenario())
 

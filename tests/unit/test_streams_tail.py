@@ -11,8 +11,9 @@ import pytest
 from prometheus_client import generate_latest
 
 from portrait.models.churn import FEATURES, MODEL
+from portrait.models.learner import begin
 from portrait.models.shelf import PIN_KEY
-from schemas.outputs import Pin
+from schemas.outputs import Order, Pin
 from streams import tail as tail_module
 from streams.metrics import Metrics
 from streams.settings import Settings
@@ -143,6 +144,21 @@ def test_what_the_trainer_measured_is_a_metric_of_every_worker() -> None:
     for name in ("auc", "ece", "brier", "base_rate", "log_loss", "own_log_loss"):
         assert shown[f'portrait_model_quality{{measure="{name}"}}'] == pytest.approx(measured[name])
     assert sum(name.startswith("portrait_model_feature_shift") for name in shown) == len(FEATURES)
+
+
+def test_a_measure_that_is_no_longer_known_is_no_metric_any_more() -> None:
+    metrics = Metrics()
+    models = models_of(metrics)
+    give(models, MODEL, taught(400).snapshot({}, 1))
+    anew = begin(
+        Order(model=MODEL, id="o1", generation=2, version="", at_ms=1),
+        models.shelf.newest,
+        None,
+        models.shelf.scoring,
+        HORIZON_DAYS,
+    )
+    give(models, MODEL, anew.snapshot({}, 2))
+    assert not [line for line in series(metrics, "portrait_model_quality") if '"auc"' in line or "trial" in line]
 
 
 @pytest.mark.parametrize(
