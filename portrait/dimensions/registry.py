@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portrait.dimensions import channels, media, situation
+from portrait.dimensions import channels, media, situation, technology
 from portrait.dimensions.base import Dimension
 from portrait.features.registry import FEATURES
 
@@ -10,6 +10,7 @@ DIMENSIONS: tuple[Dimension, ...] = (
     channels.DIMENSION,
     media.DIMENSION,
     situation.DIMENSION,
+    technology.DIMENSION,
 )
 
 #: For each feature, by its number: the numbers of the dimensions that read it.
