@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portrait.dimensions import channels, media, outlook, situation, technology
+from portrait.dimensions import channels, media, outlook, provenance, situation, technology
 from portrait.dimensions.base import Dimension
 from portrait.features.registry import FEATURES
 
@@ -12,6 +12,7 @@ DIMENSIONS: tuple[Dimension, ...] = (
     situation.DIMENSION,
     technology.DIMENSION,
     outlook.DIMENSION,
+    provenance.DIMENSION,
 )
 
 #: For each feature, by its number: the numbers of the dimensions that read it.
