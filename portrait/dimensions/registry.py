@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portrait.dimensions import channels, influence, media, outlook, provenance, situation, technology
+from portrait.dimensions import channels, experience, influence, media, outlook, provenance, situation, technology
 from portrait.dimensions.base import Dimension
 from portrait.features.registry import FEATURES
 
@@ -14,6 +14,7 @@ DIMENSIONS: tuple[Dimension, ...] = (
     outlook.DIMENSION,
     provenance.DIMENSION,
     influence.DIMENSION,
+    experience.DIMENSION,
 )
 
 #: For each feature, by its number: the numbers of the dimensions that read it.
