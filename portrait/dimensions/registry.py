@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portrait.dimensions import channels, experience, influence, media, outlook, provenance, situation, technology
+from portrait.dimensions import channels, experience, influence, media, outlook, provenance, situation, technology, use
 from portrait.dimensions.base import Dimension
 from portrait.features.registry import FEATURES
 
@@ -15,6 +15,7 @@ DIMENSIONS: tuple[Dimension, ...] = (
     provenance.DIMENSION,
     influence.DIMENSION,
     experience.DIMENSION,
+    use.DIMENSION,
 )
 
 #: For each feature, by its number: the numbers of the dimensions that read it.
