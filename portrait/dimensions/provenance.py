@@ -1,8 +1,8 @@
 """Where what is known comes from: which sources, how much, how fresh, and whose word it is.
 
-Whose word it is follows from a written rule. A source whose name begins with ``partner:`` or ``third:`` says so itself (with or
-without a slash before it). Of the others, a source that only publishes social mentions reports what was seen elsewhere: third
-party. All else is our own.
+Whose word it is follows from a written rule. A source whose name begins with ``partner:`` or ``third:`` says so itself (with
+or without a slash before it). Of the others, a source whose topic of the greatest code is that of social mentions reports what
+was seen elsewhere: third party. All else is our own.
 """
 
 from __future__ import annotations
