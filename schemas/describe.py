@@ -95,7 +95,7 @@ def comments(struct: type) -> dict[str, str]:
     """Field -> its comment, for every field of ``struct`` and its bases that has one."""
     found: dict[str, str] = {}
     for cls in reversed(struct.__mro__):
-        if "__annotations__" in vars(cls) and cls.__module__.startswith("schemas."):
+        if "__annotations__" in vars(cls) and cls.__module__.startswith(("schemas.", "portrait.")):
             try:
                 found |= _comments_in(textwrap.dedent(inspect.getsource(cls)))
             except (OSError, TypeError):  # made by defstruct: no source of its own

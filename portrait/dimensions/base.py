@@ -65,6 +65,11 @@ def leaning(counts: Mapping[str, int] | None, least: int = 2) -> Trait | None:
     return Trait(value=best, sure=sure(most, total), of=at_least(total)) if best else None
 
 
+def ranked(counts: Mapping[str, int], n: int) -> list[str]:
+    """The ``n`` most counted keys, most first, of equal ones the first by name."""
+    return sorted((key for key in counts if key != MORE), key=lambda key: (-counts[key], key))[:n]
+
+
 def trait(value: str, for_it: float, of: float) -> Trait:
     return Trait(value=value, sure=sure(for_it, of), of=at_least(int(of)))
 

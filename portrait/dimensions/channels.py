@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portrait.dimensions.base import Dimension, Facts, at_least, leaning, steady, trait
+from portrait.dimensions.base import Dimension, Facts, at_least, leaning, ranked, steady, trait
 from portrait.features.contacts import OUTCOMES
 from portrait.structures import MORE
 from schemas.profile import Trait, View
@@ -39,17 +39,34 @@ def derive(facts: Facts) -> tuple[View | None, int]:
     platforms = (social.platforms if social is not None else None) or {}
     if not (used or sent or platforms):
         return steady(None)
-    answered = {name: max(n[OPENED], n[CLICKED]) for name, n in sent.items() if name != MORE}
+    answered = answers(sent)
     return steady(
         Channels(
             prefers=leaning(used),
-            answers_on=_answers_on(answered, sent),
-            avoid=sorted(name for name, n in sent.items() if name != MORE and n[REFUSED] > answered[name])[:SHOWN],
+            answers_on=answers_on(sent),
+            avoid=refused_on(sent),
             offline=_offline(used),
-            social=sorted((name for name in platforms if name != MORE), key=lambda name: (-platforms[name], name))[:SHOWN],
+            social=ranked(platforms, SHOWN),
             messages={name: _channel(sent[name], answered[name]) for name in sorted(answered)},
         )
     )
+
+
+def answers(sent: dict[str, list[int]]) -> dict[str, int]:
+    """Channel -> messages that were opened or clicked. ``sent``: the feature's counts by channel, as of all these."""
+    return {name: max(n[OPENED], n[CLICKED]) for name, n in sent.items() if name != MORE}
+
+
+def answers_on(sent: dict[str, list[int]]) -> Trait | None:
+    answered = answers(sent)
+    best = max(answered, key=lambda name: (_rate(answered[name], max(sent[name])), answered[name], name), default=None)
+    if best is None or answered[best] < 1:
+        return None
+    return trait(best, answered[best], max(sent[best]))
+
+
+def refused_on(sent: dict[str, list[int]]) -> list[str]:
+    return sorted(name for name, n in sent.items() if name != MORE and n[REFUSED] > max(n[OPENED], n[CLICKED]))[:SHOWN]
 
 
 def _channel(outcomes: list[int], answered: int) -> Channel:
@@ -60,13 +77,6 @@ def _channel(outcomes: list[int], answered: int) -> Channel:
 def _rate(answered: int, sent: int) -> float:
     """One decimal: a share of few messages is not to be read closely."""
     return round(max(0.0, answered - 1 / 3) / max(1, sent), 1)
-
-
-def _answers_on(answered: dict[str, int], sent: dict[str, list[int]]) -> Trait | None:
-    best = max(answered, key=lambda name: (_rate(answered[name], max(sent[name])), answered[name], name), default=None)
-    if best is None or answered[best] < 1:
-        return None
-    return trait(best, answered[best], max(sent[best]))
 
 
 def _offline(used: dict[str, int]) -> Trait | None:

@@ -6,8 +6,8 @@ from portrait.dimensions.base import Dimension, Facts, leaning, steady
 from portrait.structures import MORE
 from schemas.profile import Trait, View
 
-#: Parts of the day, by the hour at which each begins.
-DAYPARTS = ((0, "night"), (6, "morning"), (11, "midday"), (14, "afternoon"), (18, "evening"), (23, "night"))
+#: Part of the day, by the hour.
+DAYPARTS = ("night",) * 6 + ("morning",) * 5 + ("midday",) * 3 + ("afternoon",) * 4 + ("evening",) * 5 + ("night",)
 
 
 class Media(View, frozen=True, kw_only=True):
@@ -22,13 +22,8 @@ class Media(View, frozen=True, kw_only=True):
 def derive(facts: Facts) -> tuple[View | None, int]:
     activity, behaviour = facts.parts.activity, facts.parts.behaviour
     hours = (activity.hours if activity is not None else None) or {}
-    parts: dict[str, int] = {}
-    for hour, n in hours.items():
-        if hour != MORE:
-            name = daypart(int(hour))
-            parts[name] = parts.get(name, 0) + n
     view = Media(
-        daypart=leaning(parts, least=3),
+        daypart=usual_daypart(hours),
         best_hour=_best_hour(hours),
         format=leaning(behaviour.content if behaviour is not None else None),
         topic=leaning(behaviour.topics if behaviour is not None else None),
@@ -36,12 +31,13 @@ def derive(facts: Facts) -> tuple[View | None, int]:
     return steady(view if view != Media() else None)
 
 
-def daypart(hour: int) -> str:
-    name = ""
-    for begins, part in DAYPARTS:
-        if hour >= begins:
-            name = part
-    return name
+def usual_daypart(hours: dict[str, int]) -> Trait | None:
+    parts: dict[str, int] = {}
+    for hour, n in hours.items():
+        if hour != MORE:
+            name = DAYPARTS[int(hour)]
+            parts[name] = parts.get(name, 0) + n
+    return leaning(parts, least=3)
 
 
 def _best_hour(hours: dict[str, int]) -> int | None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from portrait.dimensions import channels, media
+from portrait.dimensions import channels, experience, influence, media, outlook, provenance, situation, technology, use
 from portrait.dimensions.base import Dimension
 from portrait.features.registry import FEATURES
 
 DIMENSIONS: tuple[Dimension, ...] = (
     channels.DIMENSION,
     media.DIMENSION,
+    situation.DIMENSION,
+    technology.DIMENSION,
+    outlook.DIMENSION,
+    provenance.DIMENSION,
+    influence.DIMENSION,
+    experience.DIMENSION,
+    use.DIMENSION,
 )
 
 #: For each feature, by its number: the numbers of the dimensions that read it.

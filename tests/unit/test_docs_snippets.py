@@ -13,6 +13,7 @@ import json
 import re
 import shlex
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, get_args, get_type_hints
 
@@ -23,14 +24,17 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from cli.main import VERBS, LazyVerbs, load_verb
+from portrait.dimensions.registry import DIMENSIONS
+from portrait.dimensions.use import SUGGESTIONS
 from portrait.rules import risk_rose, valued_complaint
 from portrait.rules.registry import RULES
 from portrait.structures import DAY_MS
 from schemas.describe import comments, summary
 from schemas.event import FUTURE_SKEW_MS, VALUE_BYTES_MAX, Event, Rejection, decode
 from schemas.outputs import ActionEvent, OperatorActionEvent
-from schemas.profile import Profile, View
+from schemas.profile import Profile, Trait, View
 from schemas.registry import EVENT_TOPICS, TYPES
+from schemas.types import Motive
 from streams.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]
@@ -165,10 +169,53 @@ def fields_table() -> str:
     return "\n".join(["| Field | What | Members |", "|---|---|---|", *rows])
 
 
+def dimensions_table() -> str:
+    parts = []
+    for dimension in DIMENSIONS:
+        reads = ", ".join(f"`{name}`" for name in dimension.reads)
+        parts += [f"### `{dimension.name}` · {dimension.zh}", "", summary(inspect.getdoc(dimension.contract)), ""]
+        parts += [f"Fed by: {', '.join(map(backticked, dimension.events))}. Reads the facts of {reads}.", ""]
+        parts += ["| Member | What |", "|---|---|"]
+        parts += [f"| `{name}` | {words} |" for name, words in members(dimension.contract)]
+        parts.append("")
+    return "\n".join(parts).strip()
+
+
+def backticked(event: str) -> str:
+    """Names of events and topics as code; words as they are."""
+    return f"`{event}`" if re.fullmatch(r"[a-z-]+(\.[a-z*-]+)?", event) else event
+
+
+def members(view: type[View], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Members of a contract with their comments, those of the Views in it after each."""
+    hints, words = get_type_hints(view), comments(view)
+    for field, name in zip(view.__struct_fields__, view.__struct_encode_fields__, strict=True):
+        yield prefix + name, words.get(field, "").replace("|", "\\|")
+        for inner in inner_views(hints[field]):
+            yield from members(inner, f"{prefix}{name}.*.")
+
+
+def inner_views(kind: Any) -> list[type[View]]:
+    """Views other than Trait that a member holds."""
+    if isinstance(kind, type) and issubclass(kind, View):
+        return [] if kind is Trait else [kind]
+    return [view for arg in get_args(kind) for view in inner_views(arg)]
+
+
+def suggestions_table() -> str:
+    rows = [
+        f"| {n} | `{s.reason.code}` | {s.reason.en} | {s.reason.zh} | {'no' if s.sells else 'yes'} |"
+        for n, s in enumerate(SUGGESTIONS, 1)
+    ]
+    return "\n".join(["| | Code | In English | In Chinese | Also to who refused marketing |", "|---|---|---|---|---|", *rows])
+
+
 TABLES = {
     "types": (ROOT / "docs" / "publishing.md", types_table),
     "rules": (ROOT / "docs" / "actions.md", rules_table),
     "fields": (ROOT / "docs" / "reading.md", fields_table),
+    "dimensions": (ROOT / "docs" / "dimensions.md", dimensions_table),
+    "suggestions": (ROOT / "docs" / "dimensions.md", suggestions_table),
 }
 
 
@@ -210,6 +257,18 @@ def test_the_guide_to_operating_names_every_metric() -> None:
     names = {family.name + ("_total" if family.type == "counter" else "") for family in families}
     assert len(names) > 15
     assert not {name for name in names if not re.search(rf"`{name}[`{{]", text)}
+
+
+def test_the_dimensions_of_a_portrait_are_all_led_to_fields() -> None:
+    text = (ROOT / "docs" / "dimensions.md").read_text()
+    led_to = text[text.index("## Which field") : text.index("## All derived dimensions")]
+    fields = {name for name, hint in get_type_hints(Profile).items() if inner_views(hint)} | {d.name for d in DIMENSIONS}
+    assert not {name for name in fields if not re.search(rf"`{name}[`.]", led_to)}
+
+
+def test_every_motive_of_the_contract_is_explained() -> None:
+    text = (ROOT / "docs" / "dimensions.md").read_text()
+    assert not {motive for motive in get_args(Motive) if not re.search(rf"^- \*\*`{motive}`\*\*: ", text, re.M)}
 
 
 def test_links_between_documents_lead_somewhere() -> None:

@@ -1,0 +1,147 @@
+"""How a customer fares with us: touchpoints that they met, what broke, the effort that service cost, what they would say.
+
+A cart is abandoned when something was put into it, and neither on that day nor on the three after it anything was bought.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from portrait.dimensions.base import Dimension, Facts, at_least, ranked, trait
+from portrait.features.contacts import OUTCOMES
+from portrait.features.feedback import LOW_NPS
+from portrait.features.registry import NOTHING as NO_PARTS
+from portrait.journey import PROMOTER_NPS
+from portrait.structures import DAY_MS, NEVER, WINDOW_DAYS
+from schemas.profile import Counts, Trait, View
+
+#: Days after something was put into the cart on which the order may come.
+CART_DAYS = 3
+#: Without an answer to "would you recommend us?": the mean of so many stars or more speaks for it.
+HAPPY_STARS, UNHAPPY_STARS, LEAST_STARS = 4.5, 2.5, 3
+#: Sure of an answer that nothing has contradicted since, and of one that something has.
+SAID, DOUBTED = 1.0, 0.5
+MINUTE_MS = 60_000
+SHOWN = 3
+REFUSED = OUTCOMES.index("refused")
+
+
+class Experience(View, frozen=True, kw_only=True):
+    """The touchpoints that the customer met, the breaks in between, and what they make of it."""
+
+    awareness: list[str] = []  # content, referral, follow, and channels of our messages
+    consideration: list[str] = []  # item, search, cart, app
+    purchase: list[str] = []  # order, delivery
+    service: list[str] = []  # complaint, and channels of conversations
+    advocacy: list[str] = []  # rating, survey, and platforms on which they spoke
+    breaks: Counts = {}  # open_complaint, late_delivery, unmet_search, abandoned_cart, unsolved, refusal -> at least so many
+    messages_each: int = 0  # in a conversation, on average at least so many
+    first_reply_min: int = 0  # minutes until service answered, on average at least so many
+    recommends: Trait | None = None  # promoter, passive or detractor: told by their answer, or inferred from their stars
+
+
+def derive(facts: Facts) -> tuple[View | None, int]:
+    parts = facts.parts
+    abandoned, due_day = abandoned_carts(parts, facts.today)
+    feedback = parts.feedback or NO_PARTS.feedback
+    recommending, doubts_end = recommends(feedback, facts.today)
+    view = Experience(
+        **_touchpoints(parts),
+        breaks=_breaks(parts, abandoned),
+        messages_each=at_least(feedback.messages // feedback.conversations) if feedback.conversations else 0,
+        first_reply_min=at_least(feedback.first_reply_ms // feedback.first_replies // MINUTE_MS) if feedback.first_replies else 0,
+        recommends=recommending,
+    )
+    return view if view != NOTHING else None, min(due_day, doubts_end)
+
+
+def _touchpoints(parts: Any) -> dict[str, list[str]]:
+    looks, bought = parts.behaviour or NO_PARTS.behaviour, parts.consumption or NO_PARTS.consumption
+    needs, said, social = parts.needs or NO_PARTS.needs, parts.feedback or NO_PARTS.feedback, parts.social or NO_PARTS.social
+    sent = parts.contacts.channels if parts.contacts is not None else {}
+    return {
+        "awareness": _seen(content=looks.content, referral=looks.referrers, follow=social.follows)
+        + ranked({name: max(counts) for name, counts in sent.items()}, SHOWN),
+        "consideration": _seen(item=looks.item_views, search=looks.searches_made, cart=looks.cart_added, app=looks.app_opens),
+        "purchase": _seen(order=bought.placed, delivery=bought.delivered),
+        "service": _seen(complaint=needs.cases) + ranked(said.channels or {}, SHOWN),
+        "advocacy": _seen(rating=said.stars_count, survey=said.answers)
+        + (ranked(social.platforms or {}, SHOWN) if social.posts or social.shares else []),
+    }
+
+
+def _seen(**touchpoints: object) -> list[str]:
+    return [name for name, happened in touchpoints.items() if happened]
+
+
+def _breaks(parts: Any, abandoned: int) -> Counts:
+    looks, bought = parts.behaviour, parts.consumption
+    sent = parts.contacts.channels if parts.contacts is not None else {}
+    counts = (
+        ("open_complaint", parts.needs.open if parts.needs is not None else 0),
+        ("late_delivery", bought.late if bought is not None else 0),
+        ("unmet_search", sum((looks.unmet or {}).values()) if looks is not None else 0),
+        ("abandoned_cart", abandoned),
+        ("unsolved", parts.feedback.unsolved if parts.feedback is not None else 0),
+        ("refusal", sum(outcomes[REFUSED] for outcomes in sent.values())),
+    )
+    return {name: at_least(n) for name, n in counts if n}
+
+
+def abandoned_carts(parts: Any, today: int, within_days: int = WINDOW_DAYS) -> tuple[int, int]:
+    """Days of the last ``within_days`` on which a cart was left behind, and the next day on which there may be other ones."""
+    looks, bought = parts.behaviour, parts.consumption
+    days: Mapping[int, int] = looks.cart_days if looks is not None else {}
+    ordered: Mapping[int, int] = bought.days if bought is not None else {}
+    count, due_day = 0, NEVER
+    for day in days:
+        age = today - day
+        if age >= within_days or any(day + later in ordered for later in range(CART_DAYS + 1)):
+            continue
+        if age > CART_DAYS:
+            count += 1
+            due_day = min(due_day, day + within_days)
+        else:
+            due_day = min(due_day, day + CART_DAYS + 1)
+    return count, due_day
+
+
+def recommends(feedback: Any, today: int) -> tuple[Trait | None, int]:
+    """Whether they would recommend us, and the day on which that changes by itself. ``feedback``: the feature's part."""
+    at_ms, nps = feedback.last_nps
+    if nps < 0:
+        return _by_stars(feedback), NEVER
+    value = "promoter" if nps >= PROMOTER_NPS else "detractor" if nps <= LOW_NPS else "passive"
+    unhappy_day = max(feedback.unhappy_days, default=0)
+    doubted = value != "detractor" and unhappy_day > at_ms // DAY_MS and today - unhappy_day < WINDOW_DAYS
+    told = Trait(value=value, sure=DOUBTED if doubted else SAID, of=1, told=True)
+    return told, unhappy_day + WINDOW_DAYS if doubted else NEVER
+
+
+def _by_stars(feedback: Any) -> Trait | None:
+    n = feedback.stars_count
+    if n < LEAST_STARS:
+        return None
+    stars = feedback.stars_sum / n
+    if stars >= HAPPY_STARS:
+        return trait("promoter", (stars - 1) / 4 * n, n)
+    return trait("detractor", (5 - stars) / 4 * n, n) if stars <= UNHAPPY_STARS else None
+
+
+NOTHING = Experience()
+DIMENSION = Dimension(
+    name="experience",
+    contract=Experience,
+    reads=("behaviour", "consumption", "needs", "social", "feedback", "contacts"),
+    derive=derive,
+    events=(
+        "clicks",
+        "orders",
+        "complaints",
+        "social-mentions",
+        "feedback",
+        "contacts",
+    ),
+    zh="体验与触点",
+)

@@ -1,0 +1,208 @@
+"""What a profile suggests doing now: at most three things, the most urgent first, and how to say them.
+
+The order of SUGGESTIONS is the order of urgency, and it is the whole rule: what went wrong comes before what could be sold.
+While a complaint is open nothing is sold at all. Who refused marketing, or that a profile is made of them, is only served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from portrait.dimensions.base import Dimension, Facts
+from portrait.dimensions.channels import answers_on, refused_on
+from portrait.dimensions.experience import abandoned_carts
+from portrait.dimensions.influence import kind_of
+from portrait.dimensions.media import usual_daypart
+from portrait.features.registry import NOTHING as NO_PARTS
+from portrait.journey import PROMOTER_NPS
+from portrait.structures import NEVER, WINDOW_DAYS
+from schemas.outputs import Reason
+from schemas.profile import Trait, View
+
+SUGGESTED, PURPOSES_SHOWN = 3, 4
+#: For so many days trouble calls for an excuse, and a cart for a reminder.
+TROUBLE_DAYS, REMIND_DAYS = 30, 7
+GOING = frozenset(("declining", "dormant", "churned"))
+#: From so many orders on, half of them at a discount or with a coupon, an offer is what moves them.
+OFFER_ORDERS, OFFER_SHARE = 4, 0.5
+#: So many new arrivals, and one for two orders.
+NEW_LEAST, NEW_PER_ORDER = 3, 0.5
+#: Consent without which nobody is sold anything.
+TO_SELL = ("marketing", "profiling")
+
+
+class Use(View, frozen=True, kw_only=True):
+    """What to do for this customer now, where and when to say it, and what must not be done."""
+
+    do: list[Reason] = []  # at most three, most urgent first; docs/dimensions.md lists them
+    channel: Trait | None = None  # where they answer
+    daypart: Trait | None = None  # when they are active: night, morning, midday, afternoon or evening; their local time
+    avoid: list[str] = []  # channels on which they refuse more than they answer
+    refused: list[str] = []  # purposes to which they do not consent
+
+
+#: Does it hold, and the day on which that changes by itself.
+Holds = Callable[[Facts], tuple[bool, int]]
+
+
+class Suggestion(NamedTuple):
+    reason: Reason
+    holds: Holds
+    sells: bool = True  # False: it serves the customer, and only who refuses service is spared
+
+
+def derive(facts: Facts) -> tuple[View | None, int]:
+    contacts, activity, basic = facts.parts.contacts, facts.parts.activity, facts.parts.basic
+    consent = (basic.consent if basic is not None else None) or {}
+    refused = [purpose for purpose in sorted(consent) if consent[purpose].value == "refused"]
+    do, due_day = suggestions(facts, refused)
+    sent = contacts.channels if contacts is not None else {}
+    avoid = refused_on(sent)
+    if not (do or avoid or refused):
+        return None, due_day
+    view = Use(
+        do=do,
+        channel=answers_on({name: counts for name, counts in sent.items() if name not in avoid}) if do else None,
+        daypart=usual_daypart(activity.hours or {}) if do and activity is not None else None,
+        avoid=avoid,
+        refused=refused[:PURPOSES_SHOWN],
+    )
+    return view, due_day
+
+
+def suggestions(facts: Facts, refused: list[str]) -> tuple[list[Reason], int]:
+    """The first SUGGESTED that hold, and the day on which they may be others."""
+    closed = any(purpose in refused for purpose in TO_SELL) or _complaint(facts)[0]
+    do: list[Reason] = []
+    due_day = NEVER
+    for suggestion in SUGGESTIONS:
+        if closed if suggestion.sells else "service" in refused:
+            continue
+        holds, changes = suggestion.holds(facts)
+        due_day = min(due_day, changes)
+        if holds:
+            do.append(suggestion.reason)
+            if len(do) == SUGGESTED:
+                break
+    return do, due_day
+
+
+def _lately(days: Mapping[int, int], today: int, span_days: int) -> tuple[bool, int]:
+    last = max(days, default=-NEVER)
+    return (True, last + span_days) if today - last < span_days else (False, NEVER)
+
+
+def _complaint(facts: Facts) -> tuple[bool, int]:
+    needs = facts.parts.needs
+    return needs is not None and any(not case.resolved_ms for case in needs.cases), NEVER
+
+
+def _late(facts: Facts) -> tuple[bool, int]:
+    bought = facts.parts.consumption
+    return _lately(bought.late_days, facts.today, TROUBLE_DAYS) if bought is not None else (False, NEVER)
+
+
+def _unhappy(facts: Facts, span_days: int = TROUBLE_DAYS) -> tuple[bool, int]:
+    feedback = facts.parts.feedback
+    return _lately(feedback.unhappy_days, facts.today, span_days) if feedback is not None else (False, NEVER)
+
+
+def _going(facts: Facts) -> tuple[bool, int]:
+    return facts.stage in GOING, NEVER  # a stage that changes makes all dimensions anew
+
+
+def _cart(facts: Facts) -> tuple[bool, int]:
+    count, due_day = abandoned_carts(facts.parts, facts.today, REMIND_DAYS)
+    return count > 0, due_day
+
+
+def _unmet(facts: Facts) -> tuple[bool, int]:
+    looks = facts.parts.behaviour
+    return looks is not None and bool(looks.unmet), NEVER
+
+
+def _promoter(facts: Facts) -> tuple[bool, int]:
+    feedback, needs = facts.parts.feedback, facts.parts.needs
+    if feedback is None or feedback.last_nps[1] < PROMOTER_NPS:
+        return False, NEVER
+    unhappy, forgotten = _unhappy(facts, WINDOW_DAYS)
+    complained, settled = _lately((needs or NO_PARTS.needs).days, facts.today, WINDOW_DAYS)
+    return not (unhappy or complained), min(forgotten, settled)
+
+
+def _leader(facts: Facts) -> tuple[bool, int]:
+    kind = kind_of(facts.parts.social)
+    return kind is not None and kind.value == "opinion_leader", NEVER
+
+
+def _offer(facts: Facts) -> tuple[bool, int]:
+    bought = facts.parts.consumption or NO_PARTS.consumption
+    cheap = max(bought.discounted, bought.with_coupon)
+    return bought.placed >= OFFER_ORDERS and cheap >= OFFER_SHARE * bought.placed, NEVER
+
+
+def _new(facts: Facts) -> tuple[bool, int]:
+    bought = facts.parts.consumption or NO_PARTS.consumption
+    return bought.new_arrivals >= max(NEW_LEAST, NEW_PER_ORDER * bought.placed), NEVER
+
+
+#: The most urgent first.
+SUGGESTIONS = (
+    Suggestion(
+        Reason("use.solve-complaint", "Solve the open complaint before anything else.", "先解决未结投诉，再谈其他。"),
+        _complaint,
+        sells=False,
+    ),
+    Suggestion(
+        Reason("use.apologise-late", "Apologise for the late delivery.", "为延迟送达致歉。"),
+        _late,
+        sells=False,
+    ),
+    Suggestion(
+        Reason("use.ask-what-was-wrong", "Ask what went wrong, and mend it.", "询问不满之处并补救。"),
+        _unhappy,
+        sells=False,
+    ),
+    Suggestion(
+        Reason(
+            "use.win-back",
+            "Win back with a personal message, on the channel that they answer.",
+            "在其会回应的渠道上发个性化消息挽回。",
+        ),
+        _going,
+    ),
+    Suggestion(
+        Reason("use.remind-cart", "Remind of the cart that was left behind.", "提醒未结算的购物车。"),
+        _cart,
+    ),
+    Suggestion(
+        Reason("use.ask-review", "Ask for a review: they would recommend us.", "邀请评价：该客户愿意推荐我们。"),
+        _promoter,
+    ),
+    Suggestion(
+        Reason("use.invite-leader", "Invite to speak for the brand: others listen.", "邀请为品牌发声：其意见有人听。"),
+        _leader,
+    ),
+    Suggestion(
+        Reason("use.offer", "Make an offer: a discount moves them.", "给予优惠：折扣能打动该客户。"),
+        _offer,
+    ),
+    Suggestion(
+        Reason("use.show-new", "Show new arrivals first.", "优先推荐新品。"),
+        _new,
+    ),
+    Suggestion(
+        Reason("use.tell-found", "Say when there is what they searched for in vain.", "有货后告知其未搜到的商品。"),
+        _unmet,
+    ),
+)
+
+DIMENSION = Dimension(
+    name="use",
+    contract=Use,
+    reads=("needs", "consumption", "contacts", "feedback", "social", "basic", "behaviour", "activity"),
+    derive=derive,
+    events=("every event",),
+    zh="画像应用",
+)

@@ -1,0 +1,126 @@
+"""What the profile suggests doing: what went wrong first, nothing sold to who refused, on the channel that is answered."""
+
+from __future__ import annotations
+
+import pytest
+
+from portrait.dimensions.use import SUGGESTIONS
+from schemas.event import Event
+from tests.corekit import at, click, complaint, event, order, rfc3339
+from tests.dimkit import derived, due_day
+
+
+def codes(*events: Event, now: float | None = None) -> list[str]:
+    view = derived("use", *events, now=now)
+    return [reason.code.removeprefix("use.") for reason in view.do] if view else []
+
+
+def consent(day: float, granted: bool, purpose: str = "marketing") -> Event:
+    return event("consent.changed", day, purpose=purpose, granted=granted)
+
+
+def late(day: float) -> Event:
+    return event("order.delivered", day, order_id="O", placed_at=rfc3339(at(0)), promised_at=rfc3339(at(0.5)))
+
+
+def promoter(day: float) -> Event:
+    return event("survey.answered", day, survey="s", question="?", nps=10)
+
+
+def cheap(n: int) -> list[Event]:
+    return [order(day, discount_minor=500) for day in range(n)]
+
+
+CART = event("cart.changed", 4, action="added", sku="s")
+LEADER = [event("mention.posted", 5 + n / 10, platform="weibo", audience=50_000) for n in range(2)]
+NEW = [order(n / 9, lines=[{"sku": "s", "quantity": 1, "unit_price_minor": 1, "new_arrival": True}]) for n in range(3)]
+UNMET = event("search.made", 6, query="q", results=0)
+
+
+@pytest.mark.parametrize(
+    ("code", "events"),
+    [
+        ("solve-complaint", [complaint(0)]),
+        ("apologise-late", [late(2)]),
+        ("ask-what-was-wrong", [event("rating.given", 0, stars=1)]),
+        ("remind-cart", [CART]),
+        ("ask-review", [promoter(0)]),
+        ("invite-leader", LEADER),
+        ("offer", cheap(4)),
+        ("show-new", NEW),
+        ("tell-found", [UNMET]),
+    ],
+)
+def test_each_fact_suggests_something(code: str, events: list[Event]) -> None:
+    assert codes(*events, now=8) == [code]
+
+
+def test_who_is_silent_is_to_be_won_back() -> None:
+    buys = [order(day) for day in range(0, 50, 10)]
+    assert codes(*buys, now=45) == []
+    assert codes(*buys, now=200) == ["win-back"]
+
+
+def test_the_most_urgent_three_in_the_order_that_is_written_down() -> None:
+    events = [late(2), event("rating.given", 3, stars=1), CART, *LEADER, *cheap(4), UNMET]
+    found = codes(*events, now=9)
+    order_of = [suggestion.reason.code.removeprefix("use.") for suggestion in SUGGESTIONS]
+    assert found == ["apologise-late", "ask-what-was-wrong", "remind-cart"]
+    assert found == sorted(found, key=order_of.index)
+
+
+def test_while_a_complaint_is_open_nothing_is_sold() -> None:
+    resolved = event("complaint.resolved", 3, complaint_id="K1", opened_at=rfc3339(at(0)))
+    assert codes(complaint(0), *cheap(4), late(2), now=9) == ["solve-complaint", "apologise-late"]
+    assert codes(complaint(0), resolved, *cheap(4), late(2), now=9) == ["apologise-late", "offer"]
+
+
+@pytest.mark.parametrize("purpose", ["marketing", "profiling"])
+def test_who_refused_is_served_and_not_sold_to(purpose: str) -> None:
+    events = [*cheap(4), late(2), consent(3, False, purpose)]
+    assert codes(*events, now=9) == ["apologise-late"]
+    assert derived("use", *events, now=9).refused == [purpose]
+    assert codes(*events, consent(5, True, purpose), now=9) == ["apologise-late", "offer"]
+
+
+def test_who_refused_service_is_left_alone() -> None:
+    view = derived("use", late(2), complaint(0), consent(3, False, "service"), now=9)
+    assert (view.do, view.refused) == ([], ["service"])
+
+
+def test_a_promoter_with_trouble_is_not_asked_for_a_review_before_it_is_forgotten() -> None:
+    events = [promoter(0), event("rating.given", 10, stars=2)]
+    assert "ask-review" not in codes(*events, now=60)
+    assert due_day("use", *events, now=60) == 100
+    assert codes(*events, now=100) == ["ask-review"]
+
+
+def test_an_apology_is_not_owed_for_ever_and_a_cart_is_soon_forgotten() -> None:
+    assert due_day("use", late(2), now=9) == 32
+    assert codes(late(2), now=32) == []
+    assert due_day("use", CART, now=5) == 8
+    assert codes(CART, now=5) == []
+    assert due_day("use", CART, now=8) == 11
+    assert codes(CART, now=11) == []
+
+
+def test_it_says_where_and_when() -> None:
+    def message(name: str, n: int, channel: str) -> list[Event]:
+        return [event(f"contact.{name}", 1 + k / 100, message_id=f"m{k}", channel=channel) for k in range(n)]
+
+    events = [
+        *message("sent", 4, "wechat"),
+        *message("opened", 3, "wechat"),
+        *message("sent", 4, "sms"),
+        *message("refused", 2, "sms"),
+    ]
+    view = derived("use", *events, late(2), *(click(3 + n + 19.5 / 24) for n in range(8)))
+    assert view.channel.value == "wechat"
+    assert view.avoid == ["sms"]
+    assert view.daypart.value == "evening"
+
+
+def test_a_channel_is_not_told_where_there_is_nothing_to_say() -> None:
+    events = [event("contact.opened", n, message_id=f"m{n}", channel="wechat") for n in range(3)]
+    assert derived("use", *events) is None
+    assert derived("use", *events, consent(5, False)).channel is None
