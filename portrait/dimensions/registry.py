@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from portrait.dimensions import channels, media
+from portrait.dimensions import channels, media, person
 from portrait.dimensions.base import Dimension
 from portrait.features.registry import FEATURES
 
 DIMENSIONS: tuple[Dimension, ...] = (
     channels.DIMENSION,
     media.DIMENSION,
+    person.DIMENSION,
 )
 
 #: For each feature, by its number: the numbers of the dimensions that read it.
