@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portrait.dimensions import channels, decisions, media, person
+from portrait.dimensions import channels, decisions, habits, media, person
 from portrait.dimensions.base import Dimension
 from portrait.features.registry import FEATURES
 
@@ -11,6 +11,7 @@ DIMENSIONS: tuple[Dimension, ...] = (
     media.DIMENSION,
     person.DIMENSION,
     decisions.DIMENSION,
+    habits.DIMENSION,
 )
 
 #: For each feature, by its number: the numbers of the dimensions that read it.
