@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from portrait.dimensions import brand, channels, decisions, habits, media, motivation, person
+from portrait.dimensions import brand, channels, competitors, decisions, habits, media, motivation, person
 from portrait.dimensions.base import Dimension
 from portrait.features.registry import FEATURES
 
@@ -14,6 +14,7 @@ DIMENSIONS: tuple[Dimension, ...] = (
     habits.DIMENSION,
     motivation.DIMENSION,
     brand.DIMENSION,
+    competitors.DIMENSION,
 )
 
 #: For each feature, by its number: the numbers of the dimensions that read it.
