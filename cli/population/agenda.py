@@ -43,6 +43,8 @@ class Agenda:
         self.pace = 1.0
         self.emitted = 0
         self._run = f"{rng.getrandbits(32):08x}{start_ms // 1000:08x}"
+        #: Chance of what colours a life and changes nothing in it: places, answers, attributes.
+        self.colour = Random(self._run)
         self._heap: list[tuple[int, int, Process]] = []
         self._started = 0
         self._numbers = 0
@@ -102,6 +104,10 @@ class Agenda:
 
     def pick(self, options: Sequence[T]) -> T:
         return options[int(self.rng.random() * len(options))]
+
+    def tint(self, options: Sequence[T]) -> T:
+        """One of ``options``, as `pick`, by the chance that changes nobody's fate."""
+        return options[int(self.colour.random() * len(options))]
 
     def days(self, mean: float) -> int:
         """A waiting time without memory, in milliseconds, of ``mean`` days."""

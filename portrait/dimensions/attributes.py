@@ -141,10 +141,3 @@ def band_of(years: int) -> tuple[str, int] | None:
             break
         name = band
     return name, ends
-
-
-@lru_cache(REMEMBERED)
-def says(name: str, words: tuple[str, ...]) -> bool:
-    """Whether a name or a query has one of the words in it, in whatever case."""
-    name = name.casefold()
-    return any(word in name for word in words)

@@ -7,7 +7,7 @@ from typing import Any
 
 from portrait.dimensions.attributes import REMEMBERED
 from portrait.dimensions.base import Dimension, Facts, at_least, leaning, trait
-from portrait.dimensions.hints import PRICE, hits, looks_per_order, promoted
+from portrait.dimensions.hints import ON_PRICE, hits, looks_per_order, promoted
 from portrait.structures import MORE, NEVER, WINDOW_DAYS
 from schemas.profile import Trait, View
 
@@ -59,7 +59,7 @@ def _kind(behaviour: Any, consumption: Any, looks: float | None) -> Trait | None
         best = max(best, (thorough, "researcher", orders), (1 - thorough, "impulsive", orders))
     if orders >= ORDERS_LEAST:
         best = max(best, (promoted(consumption) / orders, "bargain_hunter", orders))
-    price, searches = hits(behaviour.searches, PRICE)
+    price, searches = hits(behaviour.searches, ON_PRICE)
     if searches >= SEARCHES_LEAST:
         best = max(best, (price / searches, "bargain_hunter", searches))
     share, kind, of = best

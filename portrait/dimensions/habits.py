@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from portrait.dimensions.base import Dimension, Facts, leaning, steady, trait
-from portrait.dimensions.hints import PRICE, hits, promoted
+from portrait.dimensions.hints import ON_PRICE, hits, promoted
 from portrait.structures import MORE
 from schemas.profile import Trait, View
 
@@ -85,7 +85,7 @@ def _price(behaviour: Any, consumption: Any) -> tuple[Trait | None, Trait | None
     """Promotion sensitivity, and whether it is the price or the value that makes them buy."""
     orders, reduced = consumption.placed, promoted(consumption)
     share = reduced / orders
-    price, searches = hits(behaviour.searches if behaviour is not None else None, PRICE)
+    price, searches = hits(behaviour.searches if behaviour is not None else None, ON_PRICE)
     if share >= HIGH:
         promotions = trait("high", reduced, orders)
     elif share >= MEDIUM:

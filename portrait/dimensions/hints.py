@@ -1,11 +1,12 @@
-"""Words by which searches and topics show what a customer is after, in English and Chinese, and what follows from many looks."""
+"""Words in searches, topics and categories that show what a customer is after, in English and Chinese; looks and reductions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
-from portrait.dimensions.attributes import says
+from portrait.dimensions.attributes import REMEMBERED
 from portrait.structures import MORE
 
 PRICE = (
@@ -37,16 +38,57 @@ SUSTAINABILITY = (
 )  # fmt: skip
 
 
-def hits(counts: Mapping[str, int] | None, words: tuple[str, ...]) -> tuple[int, int]:
-    """(How often what has one of the words in its name was counted, how often all was.)"""
+BABY = (
+    "baby",
+    "babies",
+    "kids",
+    "children",
+    "maternity",
+    "toddler",
+    "nursery",
+    "母婴",
+    "婴儿",
+    "婴幼",
+    "宝宝",
+    "儿童",
+    "童装",
+    "孕妇",
+)
+TABLES = (PRICE, QUALITY, HEALTH, SUSTAINABILITY, BABY)
+#: Bits of `about`.
+ON_PRICE, ON_BABY = 1 << TABLES.index(PRICE), 1 << TABLES.index(BABY)
+
+
+@lru_cache(REMEMBERED)
+def about(name: str) -> int:
+    """What a query or a name is about: a bit for each table of which it has a word in it, in whatever case."""
+    name = name.casefold()
+    return sum(1 << i for i, words in enumerate(TABLES) if any(word in name for word in words))
+
+
+def hits(counts: Mapping[str, int] | None, mask: int) -> tuple[int, int]:
+    """(How often what is about it was counted, how often all was.)"""
     found = total = 0
     if counts:
         for name, n in counts.items():
             if name != MORE:
                 total += n
-                if says(name, words):
+                if about(name) & mask:
                     found += n
     return found, total
+
+
+def wishes(counts: Mapping[str, int] | None) -> list[int]:
+    """How often each of TABLES was met, and last how often all was counted."""
+    found = [0] * (len(TABLES) + 1)
+    for name, n in (counts or {}).items():
+        if name != MORE:
+            found[-1] += n
+            bits = about(name)
+            while bits:
+                found[(bits & -bits).bit_length() - 1] += n
+                bits &= bits - 1
+    return found
 
 
 def promoted(consumption: Any) -> int:

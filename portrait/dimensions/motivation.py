@@ -8,11 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 from portrait.dimensions.base import DOUBT, Dimension, Facts, at_least, steady, sure, trait
-from portrait.dimensions.hints import HEALTH, PRICE, QUALITY, SUSTAINABILITY, hits, looks_per_order, promoted
+from portrait.dimensions.hints import HEALTH, PRICE, QUALITY, SUSTAINABILITY, TABLES, looks_per_order, promoted, wishes
 from portrait.structures import MORE
 from schemas.profile import Trait, View
 
 SHOWN = 3
+#: Where `wishes` has what it found for each motive.
+WISHES = (("quality", TABLES.index(QUALITY)), ("health", TABLES.index(HEALTH)), ("sustainability", TABLES.index(SUSTAINABILITY)))
+PRICED = TABLES.index(PRICE)
 #: An answer weighs as much as so many observations.
 ANSWER = 5
 #: Evidence of a kind, and the share of what might have been evidence, below which nothing is concluded from it.
@@ -67,15 +70,15 @@ def _seen(parts: Any) -> dict[str, tuple[int, int]]:
     """Motive -> (observations that speak for it, of how many)."""
     behaviour, consumption, social = parts.behaviour, parts.consumption, parts.social
     seen: dict[str, tuple[int, int]] = {}
+    priced = searches = 0
     if behaviour is not None:
-        for motive, words in (("quality", QUALITY), ("health", HEALTH), ("sustainability", SUSTAINABILITY)):
-            searched, searches = hits(behaviour.searches, words)
-            read, topics = hits(behaviour.topics, words)
-            seen[motive] = searched + read, searches + topics
+        searched, read = wishes(behaviour.searches), wishes(behaviour.topics)
+        priced, searches = searched[PRICED], searched[-1]
+        for motive, place in WISHES:
+            seen[motive] = searched[place] + read[place], searches + read[-1]
     if consumption is not None and consumption.placed >= LEAST:
         orders = consumption.placed
-        searched, searches = hits(behaviour.searches if behaviour is not None else None, PRICE)
-        seen["price"] = promoted(consumption) + searched, orders + searches
+        seen["price"] = promoted(consumption) + priced, orders + searches
         seen["novelty"] = min(consumption.new_arrivals, orders), orders
         looks = looks_per_order(behaviour, consumption)
         if looks is not None and looks <= FEW_LOOKS:

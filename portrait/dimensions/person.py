@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
-from portrait.dimensions.attributes import AGE_MAX, band_of, born_of_age, meaning_of, says, stage_of_work, value_of
+from portrait.dimensions.attributes import AGE_MAX, REMEMBERED, band_of, born_of_age, meaning_of, stage_of_work, value_of
 from portrait.dimensions.base import Dimension, Facts, leaning, trait
-from portrait.structures import MORE, NEVER, Register
+from portrait.dimensions.hints import ON_BABY, hits
+from portrait.structures import NEVER, Register
 from schemas.profile import Trait, View
 
 #: Days from 0001-01-01, which is day 1, to 1970-01-01, which is our day 0.
@@ -20,22 +22,6 @@ EPOCH = date(1970, 1, 1).toordinal()
 #: So many articles for babies and children bought, or so many looked at, before somebody is taken for a parent.
 BOUGHT_LEAST, LOOKED_LEAST = 2, 5
 CAMPUS_LEAST = 3
-BABY = (
-    "baby",
-    "babies",
-    "kids",
-    "children",
-    "maternity",
-    "toddler",
-    "nursery",
-    "母婴",
-    "婴儿",
-    "婴幼",
-    "宝宝",
-    "儿童",
-    "童装",
-    "孕妇",
-)
 CAMPUS = frozenset(("campus", "school", "university", "dormitory", "校园", "学校", "大学", "宿舍"))
 #: The age from which most have retired, and the age until which somebody who works has probably begun to.
 RETIRED_AGE, BEGINNER_AGE = 65, 24
@@ -81,7 +67,7 @@ def derive(facts: Facts) -> tuple[View | None, int]:
     used: dict[str, Register] = {}
 
     def tell(member: str, value: str, register: Register) -> None:
-        found[member] = Trait(value=value, sure=1.0, of=1, told=True)
+        found[member] = told(value)
         used[member] = register
 
     for meaning, member in MEMBERS:
@@ -100,6 +86,11 @@ def derive(facts: Facts) -> tuple[View | None, int]:
     return (Person(**found, told_by=_provenance(used)) if found else None), due
 
 
+@lru_cache(REMEMBERED)
+def told(value: str) -> Trait:
+    return Trait(value=value, sure=1.0, of=1, told=True)
+
+
 def _known(basic: Any) -> dict[str, Register]:
     """What the attributes that we can read say, in our words: the latest for each meaning."""
     known: dict[str, Register] = {}
@@ -112,7 +103,7 @@ def _known(basic: Any) -> dict[str, Register]:
             meaning, value = "born", born_of_age(value, register.ms)
         old = known.get(meaning)
         if old is None or (register.ms, value, register.by) > (old.ms, old.value, old.by):
-            known[meaning] = Register(register.ms, value, register.by)
+            known[meaning] = register if value == register.value else Register(register.ms, value, register.by)
     return known
 
 
@@ -158,8 +149,8 @@ def _infer(parts: Any, years: int, found: dict[str, Trait]) -> None:
         found["region"] = region
     if "life_stage" in found and "family" in found:
         return
-    bought = _count(consumption.categories, BABY) if consumption is not None else 0
-    looked = _count(behaviour.categories, BABY) if behaviour is not None else 0
+    bought = hits(consumption.categories, ON_BABY)[0] if consumption is not None else 0
+    looked = hits(behaviour.categories, ON_BABY)[0] if behaviour is not None else 0
     parent = bought >= BOUGHT_LEAST or looked >= LOOKED_LEAST
     if parent and "family" not in found:
         found["family"] = trait("children", bought + looked, bought + looked)
@@ -176,14 +167,6 @@ def _infer(parts: Any, years: int, found: dict[str, Trait]) -> None:
         found["life_stage"] = trait("retired", 1, 1)
     elif 0 <= years <= BEGINNER_AGE and "occupation" in found:  # a student would have been told
         found["life_stage"] = trait("first_job", 1, 1)
-
-
-def _count(counts: Mapping[str, int] | None, words: tuple[str, ...]) -> int:
-    total = 0
-    for name, n in (counts or {}).items():
-        if name != MORE and says(name, words):
-            total += n
-    return total
 
 
 def _provenance(used: Mapping[str, Register]) -> list[Told]:
