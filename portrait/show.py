@@ -84,7 +84,7 @@ def show(work: Settling) -> dict[str, bytes | None]:
 
 def _derive(state: State, numbers: Iterable[int], today: int, fields: dict[str, bytes | None]) -> None:
     """Derived dimensions anew; those that say what they said before are left as they are."""
-    facts = Facts(state.parts, state.stage, today, state.moment_ms)
+    facts = Facts(state.parts, state.stage, today, state.moment_ms, state.rhythm)
     for number in numbers:
         dimension = DIMENSIONS[number]
         view, due_day = dimension.derive(facts)

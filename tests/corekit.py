@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from portrait.dimensions.base import Dimension, Facts
 from portrait.evolve import Arrival, Change, evolve, published
 from portrait.models.churn import Scorer, fresh
 from portrait.settle import Policy
@@ -130,6 +131,24 @@ class Customer:
     def lessons(self) -> list[Lesson]:
         self.flush()
         return [effect for topic, effect in self.published if topic == LESSONS]
+
+
+def concluded(dimension: Dimension, *events: Event, day: float) -> Any:
+    """What a derived dimension says, ``day`` days after DAY0, of a customer who has these events; None: nothing.
+
+    The events come one by one, in the order given and the other way round, which must not matter.
+    """
+    told = []
+    for ordered in (events, events[::-1]):
+        customer = Customer()
+        for each in ordered:
+            customer.sees(each, now=day)
+        customer.waits_until(day)
+        state = customer.known
+        today = state.moment_ms // DAY_MS
+        told.append(dimension.derive(Facts(state.parts, state.stage, today, state.moment_ms, state.rhythm)))
+    assert told[0] == told[1], "whatever the order"
+    return told[0][0]
 
 
 def _decoded(topic: str, value: bytes) -> Action | Lesson:

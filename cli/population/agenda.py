@@ -21,6 +21,16 @@ Process = Generator[int, None, None]
 T = TypeVar("T")
 
 
+#: Which of a company's applications would publish to a topic; all others: the shop.
+SOURCES = {
+    "complaints": "/simulator/service",
+    "feedback": "/simulator/service",
+    "customers": "/simulator/crm",
+    "contacts": "/simulator/campaigns",
+    "social-mentions": "/simulator/listening",
+}
+
+
 class Emitted(NamedTuple):
     """One event: when, to which topic, under which key, and its CloudEvents envelope (ready for JSON)."""
 
@@ -43,6 +53,8 @@ class Agenda:
         self.pace = 1.0
         self.emitted = 0
         self._run = f"{rng.getrandbits(32):08x}{start_ms // 1000:08x}"
+        #: Chance of what colours a life and changes nothing in it: places, answers, attributes.
+        self.colour = Random(self._run)
         self._heap: list[tuple[int, int, Process]] = []
         self._started = 0
         self._numbers = 0
@@ -73,7 +85,7 @@ class Agenda:
         event = {
             "specversion": "1.0",
             "id": f"{self._run}-{self.emitted:x}",
-            "source": "/simulator",
+            "source": SOURCES.get(topic, "/simulator/shop"),
             "type": type_,
             "time": self.iso(self.present_ms, offset_min),
             "datacontenttype": "application/json",
@@ -102,6 +114,10 @@ class Agenda:
 
     def pick(self, options: Sequence[T]) -> T:
         return options[int(self.rng.random() * len(options))]
+
+    def tint(self, options: Sequence[T]) -> T:
+        """One of ``options``, as `pick`, by the chance that changes nobody's fate."""
+        return options[int(self.colour.random() * len(options))]
 
     def days(self, mean: float) -> int:
         """A waiting time without memory, in milliseconds, of ``mean`` days."""

@@ -9,19 +9,28 @@ from cli.population.person import Person, work
 LEVELS = ("bronze", "silver", "gold", "platinum")
 PURPOSES = (("service", "contract", 1.0), ("marketing", "consent", 0.85), ("profiling", "consent", 0.8))
 
+#: Who gives no more than a name; and who joins the shop's club, which asks more.
+GUESTS, MEMBERS = 0.15, 0.5
+CLUB = {"zh": "会员中心", "en": "loyalty-club"}
+SCHOOLS = {"zh": ("高中", "大专", "本科", "本科", "硕士", "博士"), "en": ("High school", "College", "Bachelor", "Master", "PhD")}
+INCOMES = {"zh": ("低", "中等", "中等", "较高"), "en": ("low", "medium", "medium", "high")}
+#: Full-width digits, as some forms let people type them.
+WIDE = str.maketrans("0123456789", "０１２３４５６７８９")
+
 
 def register(agenda: Agenda, person: Person) -> Process:
     """The first hour of a customer: attributes, ids in other systems, consent."""
-    level = "platinum" if person.kind == "vip" else "bronze"
     attributes = {
         "name": person.name,
-        "gender": "female" if person.woman else "male",
-        "birth_year": str(2026 - person.age),
         "region": person.region.name,
         "language": person.language,
-        "occupation": work(agenda, person),
-        "member_level": level,
+        "member_level": "platinum" if person.kind == "vip" else "bronze",
     }
+    occupation = work(agenda, person)
+    if agenda.colour.random() > GUESTS:
+        attributes["gender"] = "female" if person.woman else "male"
+        attributes["birth_year"] = str(2026 - person.age)
+        attributes["occupation"] = occupation
     if person.kind == "opinion-leader-mother":
         attributes["children"] = str(agenda.rng.randint(1, 2))
     person.emit(agenda, "customers", "attributes.changed", {"attributes": attributes})
@@ -35,8 +44,30 @@ def register(agenda: Agenda, person: Person) -> Process:
         person.emit(agenda, "customers", "consent.changed", {"purpose": purpose, "granted": granted, "basis": basis})
         if purpose == "marketing":
             person.reachable = granted
+    if agenda.colour.random() < MEMBERS:
+        _joins_club(agenda, person)
     if person.persona.post_days:
         yield from _identity(agenda, person)
+
+
+def _joins_club(agenda: Agenda, person: Person) -> None:
+    """Another system asks more, in its own words, and in the forms in which such systems have them."""
+    married = person.age > 27 and agenda.colour.random() < 0.7
+    school, income = agenda.tint(SCHOOLS[person.language]), agenda.tint(INCOMES[person.language])
+    if person.language == "zh":
+        wide = str(2026 - person.age).translate(WIDE)
+        asked = {
+            "性别": "女" if person.woman else "男",
+            "出生年份": wide,
+            "城市": person.region.name,
+            "学历": school,
+            "收入": income,
+        }
+        asked["婚姻"] = "已婚" if married else agenda.tint(("未婚", "未婚", "新婚")) if person.age > 22 else "未婚"
+    else:
+        asked = {"sex": "F" if person.woman else "M", "dob": f"{2026 - person.age}-06-15", "education": school, "income": income}
+        asked["marital_status"] = "married" if married else "single"
+    person.emit(agenda, "customers", "attributes.changed", {"attributes": asked, "system": CLUB[person.language]})
 
 
 def _identity(agenda: Agenda, person: Person) -> Process:

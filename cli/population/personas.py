@@ -37,6 +37,8 @@ class Persona:
     post_days: float = 0.0  # 0: never posts
     audience: int = 120
     topics: tuple[str, ...] = ()
+    motives: tuple[str, ...] = ("quality", "price", "efficiency")  # what they answer when asked why they buy
+    daring: float = 0.03  # of articles bought, those that have just come out
     opening: float = 0.4  # of messages received
     refusing: float = 0.02
     patience: float = 1.5
@@ -65,6 +67,8 @@ PERSONAS: dict[str, Persona] = {
         opening=0.3,
         causes=("rival", "rival", "need"),
         topics=("tech",),
+        motives=("quality", "quality", "novelty"),
+        daring=0.12,
     ),
     "bargain-hunter": Persona(
         weight=14,
@@ -84,6 +88,7 @@ PERSONAS: dict[str, Persona] = {
         trouble_days=280,
         causes=("price", "price", "price", "rival"),
         topics=("deals",),
+        motives=("price",),
     ),
     "value-driven": Persona(
         weight=13,
@@ -100,6 +105,7 @@ PERSONAS: dict[str, Persona] = {
         patience=1.1,
         trouble_days=600,
         causes=("need", "rival"),
+        motives=("quality", "quality", "sustainability"),
     ),
     "opinion-leader-mother": Persona(
         weight=7,
@@ -120,6 +126,7 @@ PERSONAS: dict[str, Persona] = {
         patience=1.2,
         topics=("parenting", "baby"),
         causes=("need", "need", "rival"),
+        motives=("health", "quality", "identity"),
     ),
     "young-fashion": Persona(
         weight=14,
@@ -144,6 +151,8 @@ PERSONAS: dict[str, Persona] = {
         trouble_days=330,
         causes=("rival", "rival", "need", "price"),
         topics=("outfit", "fashion"),
+        motives=("identity", "novelty", "price"),
+        daring=0.35,
     ),
     "record-runner": Persona(
         weight=7,
@@ -162,6 +171,8 @@ PERSONAS: dict[str, Persona] = {
         audience=400,
         causes=("need", "rival"),
         topics=("running", "marathon"),
+        motives=("quality", "health"),
+        daring=0.2,
     ),
     "looks-runner": Persona(
         weight=7,
@@ -179,6 +190,8 @@ PERSONAS: dict[str, Persona] = {
         audience=1_500,
         causes=("rival", "price", "need"),
         topics=("outfit", "running"),
+        motives=("identity", "novelty", "status"),
+        daring=0.3,
     ),
     "elderly-caller": Persona(
         weight=8,
@@ -200,6 +213,8 @@ PERSONAS: dict[str, Persona] = {
         patience=2.2,
         trouble_days=900,
         causes=("need",),
+        motives=("efficiency", "quality"),
+        daring=0.0,
     ),
     "vip": Persona(
         weight=6,
@@ -217,6 +232,8 @@ PERSONAS: dict[str, Persona] = {
         patience=0.9,
         trouble_days=600,
         causes=("rival", "need"),
+        motives=("status", "quality"),
+        daring=0.25,
     ),
     "diner": Persona(
         weight=8,
@@ -237,6 +254,7 @@ PERSONAS: dict[str, Persona] = {
         patience=1.3,
         trouble_days=380,
         causes=("rival", "price", "need"),
+        motives=("efficiency", "efficiency", "price"),
     ),
     "occasional": Persona(
         weight=6,

@@ -118,4 +118,11 @@ def surveys(agenda: Agenda, person: Person) -> Process:
         nps = max(0, min(10, round(agenda.rng.gauss(5.0 if person.trouble else 8.2 - person.grievance, 1.6))))
         mood = "good" if nps >= 8 else "bad"
         answer = texts.write(agenda, texts.REVIEWS[mood][person.language], **person.slots(agenda))
-        person.emit(agenda, "feedback", "survey.answered", {"survey": "nps", "question": question, "nps": nps, "answer": answer})
+        data = {
+            "survey": "nps",
+            "question": question,
+            "nps": nps,
+            "answer": answer,
+            "motives": [agenda.tint(person.persona.motives)],
+        }
+        person.emit(agenda, "feedback", "survey.answered", data)

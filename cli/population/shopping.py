@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cli.population import contacts, service, texts
+from cli.population import contacts, scene, service, texts
 from cli.population.agenda import DAY_MS, HOUR_MS, MINUTE_MS, Agenda, Process
 from cli.population.catalogue import MEALS, NEXT_NEED, Item
 from cli.population.person import Person
@@ -80,6 +80,7 @@ def visit(agenda: Agenda, person: Person, buying: bool = False) -> Process:
         "channel": channel,
         "device": agenda.pick(persona.devices),
         "region": person.region.name,
+        **scene.around(agenda, person),
     }
     shelf = _shelf(agenda, person)
     yield from _arrive(agenda, person, touch, shelf)
@@ -106,6 +107,7 @@ def bargain_visit(agenda: Agenda, person: Person) -> Process:
         "channel": "web",
         "device": agenda.pick(person.persona.devices),
         "region": person.region.name,
+        **scene.around(agenda, person),
     }
     item = person.last_item or person.choose(agenda)
     _search(agenda, person, touch, item, "deal")
@@ -134,7 +136,9 @@ def _arrive(agenda: Agenda, person: Person, touch: dict[str, Any], shelf: str) -
     else:
         page = agenda.pick(("/", f"/c/{shelf}", "/new", "/sale"))
         dwell_ms = agenda.between(2_000, 30_000)
-        person.emit(agenda, "clicks", "page.viewed", {**touch, "page": page, "dwell_ms": dwell_ms})
+        person.emit(
+            agenda, "clicks", "page.viewed", {**touch, "page": page, "dwell_ms": dwell_ms, **scene.referrer(agenda, person)}
+        )
     yield agenda.between(5_000, 40_000)
     if agenda.chance(person.persona.searching):
         item = person.choose(agenda, shelf)
@@ -199,6 +203,7 @@ def place(agenda: Agenda, person: Person, basket: list[Item], channel: str) -> N
         "lines": lines,
         "channel": channel,
         **_paid(agenda, person, basket[0], channel),
+        **scene.bought_for(agenda, person, basket[0].shelf),
     }
     if agenda.chance(min(0.95, person.persona.coupon * (1.6 if person.trouble == "price" else 1.0))):
         data["discount_minor"] = full_minor * agenda.pick((5, 10, 10, 15, 20)) // 100
@@ -215,6 +220,7 @@ def place(agenda: Agenda, person: Person, basket: list[Item], channel: str) -> N
 
 def _line(agenda: Agenda, person: Person, item: Item) -> dict[str, Any]:
     language = person.language
+    new = {"new_arrival": True} if agenda.colour.random() < person.persona.daring else {}
     return {
         "sku": item.sku,
         "quantity": 1 + int(agenda.rng.random() ** 4 * 3),
@@ -222,6 +228,7 @@ def _line(agenda: Agenda, person: Person, item: Item) -> dict[str, Any]:
         "name": item.name[language],
         "category": item.category[language],
         "brand": item.brand[language],
+        **new,
     }
 
 

@@ -18,6 +18,14 @@ ACCOUNTS = {
     "en": ("run_notes", "mum_lab", "outfit_class", "slow_tech"),
 }
 
+#: What a rival is compared for, by the words of `texts.POSTS`.
+COMPARED_FOR = {
+    "price": ("价格", "cheaper"),
+    "delivery": ("送货", "faster"),
+    "service": ("客服", "answers"),
+    "range": ("品类",),
+}
+
 
 def posts(agenda: Agenda, person: Person) -> Process:
     """A talker's public life. Who is angry or about to leave says so."""
@@ -43,6 +51,8 @@ def mention(agenda: Agenda, person: Person, mood: str) -> None:
     data = _author(agenda, person)
     data["post_id"] = agenda.number("p")
     data["text"] = texts.write(agenda, texts.POSTS[mood][person.language], **slots)
+    if mood == "rival":
+        data["topics"] += [topic for topic, words in COMPARED_FOR.items() if any(word in data["text"] for word in words)]
     data["brands"] = [slots["brand"], slots["rival"]] if mood == "rival" else [slots["brand"]]
     if mood == "rival":
         data["rivals"] = [slots["rival"]]

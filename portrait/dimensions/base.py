@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from portrait.lifecycle import Rhythm
 from portrait.structures import MORE, NEVER
 from schemas.profile import Trait, View
 
@@ -26,6 +27,7 @@ class Facts(NamedTuple):
     stage: str
     today: int  # UTC day
     moment_ms: int
+    rhythm: Rhythm = Rhythm()  # of the purchase days
 
 
 #: The dimension as of the day (None: no evidence), and the next day on which it changes by itself; NEVER: only with its features.

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
-from portrait.dimensions import channels, experience, influence, media, outlook, provenance, situation, technology, use
+from portrait.dimensions import (
+    brand,
+    channels,
+    competitors,
+    decisions,
+    experience,
+    habits,
+    influence,
+    media,
+    motivation,
+    outlook,
+    person,
+    provenance,
+    situation,
+    technology,
+    use,
+)
 from portrait.dimensions.base import Dimension
 from portrait.features.registry import FEATURES
 
@@ -16,6 +32,12 @@ DIMENSIONS: tuple[Dimension, ...] = (
     influence.DIMENSION,
     experience.DIMENSION,
     use.DIMENSION,
+    person.DIMENSION,
+    decisions.DIMENSION,
+    habits.DIMENSION,
+    motivation.DIMENSION,
+    brand.DIMENSION,
+    competitors.DIMENSION,
 )
 
 #: For each feature, by its number: the numbers of the dimensions that read it.

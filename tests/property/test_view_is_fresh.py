@@ -32,7 +32,7 @@ def afresh(state: State) -> dict[str, object]:
         if view is not None:
             shown[feature.name] = view
     for dimension in DIMENSIONS:
-        derived = dimension.derive(Facts(state.parts, state.stage, today, state.moment_ms))[0]
+        derived = dimension.derive(Facts(state.parts, state.stage, today, state.moment_ms, state.rhythm))[0]
         if derived is not None:
             shown[dimension.name] = msgspec.to_builtins(derived)
     stage = stage_at(state.rhythm, today, state.parts.activity.first_ms // DAY_MS)

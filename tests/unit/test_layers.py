@@ -18,6 +18,7 @@ CORE = sorted((ROOT / "portrait").rglob("*.py"))
 ALLOWED = {
     "__future__", "base64", "bisect", "collections", "dataclasses", "datetime", "enum", "functools", "hashlib", "heapq",
     "itertools", "math", "operator", "re", "struct", "types", "typing", "zlib",
+    "unicodedata",  # tables: full-width digits and letters are read as plain ones
     "msgspec", "river", "zstandard",
     "schemas", "portrait",
 }  # fmt: skip
