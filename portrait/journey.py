@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from portrait.features.feedback import displeased, recommends
-from portrait.models.churn import within
+from portrait.structures import within
 from schemas.outputs import Reason
 
 #: Who would recommend with at least this many of ten is a promoter.

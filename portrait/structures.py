@@ -106,6 +106,11 @@ def expire_days(days: Days, today: int) -> None:
             del days[day]
 
 
+def within(days: Days, today: int, window_days: int = WINDOW_DAYS) -> int:
+    """What the last ``window_days`` hold, today included."""
+    return sum(n for day, n in days.items() if today - day < window_days) if days else 0
+
+
 def windows(days: Days, today: int) -> tuple[int, int, int, int]:
     """Sums over the last 7, 30 and 90 days (today included), and the next day on which one of them changes by itself."""
     week = month = quarter = 0

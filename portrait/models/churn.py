@@ -9,7 +9,7 @@ function folded into one weight a feature. Its words stand in `portrait.models.r
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 from math import exp, log, log1p
 from operator import mul
@@ -22,7 +22,7 @@ from portrait.lifecycle import HALF_LIVES_DAYS, Rhythm
 from portrait.models.measures import TENTHS, UNSURE, tenth_of
 from portrait.models.prior import START, Prior, logits
 from portrait.models.spending import Spending
-from portrait.structures import DAY_MS, WINDOW_DAYS
+from portrait.structures import DAY_MS, WINDOW_DAYS, within
 from schemas.outputs import Snapshot, Sure
 
 MODEL = "churn"
@@ -140,11 +140,6 @@ def _complaints(needs: Any, today: int) -> tuple[float, float, float, float]:
             well += case.stars >= WELL_STARS
             badly += 0 < case.stars <= BADLY_STARS
     return float(waiting), log1p(within(needs.days, today)), float(well), float(badly)
-
-
-def within(days: Mapping[int, int], today: int, window_days: int = WINDOW_DAYS) -> int:
-    """What the last ``window_days`` hold, today included."""
-    return sum(n for day, n in days.items() if today - day < window_days) if days else 0
 
 
 def _by_strength(item: tuple[str, float]) -> tuple[float, str]:

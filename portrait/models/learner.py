@@ -73,9 +73,7 @@ class Learner:
         """What the model sees of these features."""
         means, variances = self.scaler.means, self.scaler.vars
         found = {
-            name: min(max((x[name] - means[name]) / max(variances[name] ** 0.5, STD_LEAST), -Z_MAX), Z_MAX)
-            for name in FEATURES
-            if name != PRIOR
+            name: min(max((x[name] - means[name]) / _scale(variances[name]), -Z_MAX), Z_MAX) for name in FEATURES if name != PRIOR
         }
         found[PRIOR] = x[PRIOR]
         return found
@@ -130,8 +128,8 @@ class Learner:
                 weights.append(weight)
                 means.append(typical)
                 continue
-            mean, std = float(self.scaler.means[name]), float(self.scaler.vars[name]) ** 0.5
-            weight /= max(std, STD_LEAST)
+            mean = float(self.scaler.means[name])
+            weight /= _scale(float(self.scaler.vars[name]))
             weights.append(weight)
             means.append(mean if self.labels else typical)
             bias -= weight * mean
@@ -220,6 +218,10 @@ def _restored(snapshot: Snapshot, saved: Mapping[str, Any]) -> Learner:
     learner.order, learner.declined = snapshot.order, snapshot.declined
     learner.trial = msgspec.convert(saved.get("trial"), Trial | None)
     return learner
+
+
+def _scale(variance: float) -> float:
+    return max(variance**0.5, STD_LEAST)
 
 
 def loss_of(risk: float, churned: bool) -> float:
