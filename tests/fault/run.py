@@ -36,7 +36,7 @@ PATIENT_PAUSE_S = 8.0
 #: What has not recovered by then is not going to.
 STUCK_S = 1200.0
 #: Published effects leave the states with a later sweep; those that are there after so long are for the verdict.
-EFFECTS_S = 60.0
+EFFECTS_S = 180.0
 PROGRESS_S = 1.0
 
 
@@ -139,8 +139,15 @@ class Run:
             if time.monotonic() > deadline:
                 raise Stuck(f"after {STUCK_S:.0f} s without faults the lag is {self.watch.lag}")
             await asyncio.sleep(0.25)
+        await self._effects_are_gone()
+
+    async def _effects_are_gone(self) -> None:
+        """For a while: after a long lag, ticks go on bringing some when all has long been read."""
         patience = time.monotonic() + EFFECTS_S
-        while time.monotonic() < patience and await asyncio.to_thread(effects_left, self.store.server.url):
+        gone_since = time.monotonic()
+        while time.monotonic() < patience and time.monotonic() - gone_since < self.options.quiet_s:
+            if await asyncio.to_thread(effects_left, self.store.server.url):
+                gone_since = time.monotonic()
             await asyncio.sleep(0.5)
 
     async def progress(self) -> None:
