@@ -61,6 +61,7 @@ class Trainer:
         self._settings, self._log, self._models, self._metrics, self._die = settings, log_, models, metrics, die
         self._wall_ms = wall_ms
         self._learner: Learner  # made by `start_offsets`
+        self.loading = False  # what it learns with: no sign of trouble
         self._offsets: dict[TP, int] = {}
         self._epoch = -1  # the one that the offsets belong to
         self._saving = asyncio.Lock()
@@ -79,8 +80,7 @@ class Trainer:
         """Where the newest snapshot left off, or where an order says. Waits until the snapshots have been read."""
         epoch = self._log.epoch
         await self._models.tail.caught_up.wait()
-        for module in LEARNING:  # beside the loop, which has partitions of its own to fold, and must stay in its group
-            await asyncio.to_thread(import_module, module)
+        await self._load()
         saved = self._begin(self._models.shelf)
         self._told = told(self._learner)  # alarms are published before the snapshot that holds them
         self._offsets = {}
@@ -93,6 +93,17 @@ class Trainer:
         self._saved_ms = self._wall_ms()
         self._epoch = epoch
         return dict(self._offsets)
+
+    async def _load(self) -> None:
+        """Beside the loop, which has partitions of its own to fold, and must stay in its group."""
+        self.loading = True
+        try:
+            for module in LEARNING:
+                await asyncio.to_thread(import_module, module)
+        except ImportError as error:
+            self._die(f"the trainer can't load {error.name}, which it learns with: install what the lock names again")
+        finally:
+            self.loading = False
 
     def _begin(self, shelf: Shelf) -> Mapping[str, int]:
         """Make the learner. Returns where it goes on, by topic and partition; what is missing is read from its beginning."""

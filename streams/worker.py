@@ -155,12 +155,17 @@ class Parts:
 
             return sign
 
+        lessons_move = of(self._lessons, lambda: 0)
+
+        def lessons() -> Hashable:
+            return None if self._trainer.loading else lessons_move()
+
         def sweeps() -> Hashable:
             return (self._loop.steps, self._publisher.failures) if self._events.assigned and not self._events.seek_due else None
 
         return [
             Watched("there are events to read, and none was folded", of(self._events, lambda: self._loop.steps)),
-            Watched("there are lessons to read, and none was learned", of(self._lessons, lambda: 0)),
+            Watched("there are lessons to read, and none was learned", lessons),
             Watched("a look at silent customers has not ended", sweeps),
         ]
 

@@ -133,8 +133,11 @@ class Bench:
         self.publisher = Publisher("127.0.0.1:1")
         self.events = FaustLog(self.publisher, lambda: self.now_ms)
         self.loop = SimpleNamespace(steps=0)
-        lessons = FaustLog(self.publisher, lambda: self.now_ms)
-        parts = SimpleNamespace(_events=self.events, _lessons=lessons, _loop=self.loop, _publisher=self.publisher)
+        self.lessons = FaustLog(self.publisher, lambda: self.now_ms)
+        self.trainer = SimpleNamespace(loading=False)
+        parts = SimpleNamespace(
+            _events=self.events, _lessons=self.lessons, _loop=self.loop, _publisher=self.publisher, _trainer=self.trainer
+        )
         self.folding, self.learning, self.sweeping = Parts._watched(cast(Any, parts))
 
     def assign(self, end: int) -> None:
@@ -147,6 +150,14 @@ class Bench:
         self.now_ms += 1000
         happens()
         return watched.look() > 0
+
+
+def test_a_trainer_that_is_loading_what_it_learns_with_is_no_trouble() -> None:
+    bench = Bench()
+    bench.lessons.assign([("lessons", 0)])
+    assert bench.silent(bench.learning)
+    bench.trainer.loading = True
+    assert not bench.silent(bench.learning)
 
 
 def test_without_partitions_nothing_is_watched() -> None:
