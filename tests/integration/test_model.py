@@ -131,7 +131,8 @@ def test_an_operator_lists_pins_rolls_back_and_retrains_beside_running_workers(
     operator.until_customers_have()
 
     learned = int(first.removeprefix("1."))
-    assert operator.says("rollback", first) == {"generation": 2, "from": first, "begun": f"2.{learned}"}
+    rolled_back = {"generation": 2, "from": first, "begun": f"2.{learned}", "declined": False}
+    assert operator.says("rollback", first) == rolled_back
     operator.until_customers_have(f"2.{learned}")
 
     begun = operator.says("retrain")
