@@ -215,12 +215,15 @@ def _answers_ping(port: int) -> bool:
         return False
 
 
-def die_with_parent() -> Callable[[], None] | None:
-    """On Linux: what the child runs so that the kernel ends it when the thread that started it dies, kill -9 included."""
+def die_with_parent(parent: int | None = None) -> Callable[[], None] | None:
+    """On Linux: what the child runs so that the kernel ends it when the thread that started it dies, kill -9 included.
+
+    ``parent``: the process that starts it, this one if not given.
+    """
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None).prctl  # found before the fork: afterwards as little as possible
-    parent = os.getpid()
+    parent = parent or os.getpid()
 
     def ask_the_kernel() -> None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

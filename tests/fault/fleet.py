@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
 
 from cli.embedded import die_with_parent
-from tests.fault.worker import POINT_EXIT
+from streams.trainer import LEARNING
+from tests.fault.worker import POINT_EXIT, work
 
 ROOT = Path(__file__).parents[2]
+#: Workers are forked from a process that has their modules loaded: to import them takes seconds of CPU, which hundreds of
+#: kills would spend on nothing that is tried here.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload([work.__module__, *LEARNING])
 TERM_S = 40.0
 #: Every worker with work to do comes by.
 COMMON_POINT = "written"
@@ -35,17 +39,19 @@ class Worker:
         self.expected = self.stopped = self._began = False
         self.log = directory / f"worker-{number}.log"
         self._arm = directory / f"arm-{number}"
-        ours = {"FAULT_ARM": str(self._arm), "FAULT_OWED": str(directory / "owed"), "PYTHONPATH": str(ROOT)}
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.fault.worker"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT, env={**os.environ, **environment, **ours},
-                preexec_fn=die_with_parent(),
-            )  # fmt: skip
+        ours = {"FAULT_ARM": str(self._arm), "FAULT_OWED": str(directory / "owed")}
+        self.log.touch()
+        self.process = PROCESSES.Process(target=_child, args=({**environment, **ours}, self.log), daemon=True)
+        self.process.start()
+
+    @property
+    def exit(self) -> int | None:
+        """Its exit code, negative for a signal; None while it runs."""
+        return self.process.exitcode
 
     @property
     def up(self) -> bool:
-        return self.process.poll() is None and not self.stopped and not self.expected
+        return self.exit is None and not self.stopped and not self.expected
 
     @property
     def ready(self) -> bool:
@@ -66,21 +72,28 @@ class Worker:
         self._arm.unlink(missing_ok=True)
 
     def signal(self, number: int) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(number)
+        if self.exit is None and self.process.pid:
+            os.kill(self.process.pid, number)
 
     async def has_begun(self, timeout_s: float) -> None:
         for _ in range(int(timeout_s / 0.05)):
-            if self.began or self.process.poll() is not None:
+            if self.began or self.exit is not None:
                 return
             await asyncio.sleep(0.05)
 
     async def ended(self, timeout_s: float) -> bool:
         for _ in range(int(timeout_s / 0.05)):
-            if self.process.poll() is not None:
+            if self.exit is not None:
                 return True
             await asyncio.sleep(0.05)
-        return self.process.poll() is not None
+        return self.exit is not None
+
+
+def _child(environment: Mapping[str, str], log: Path) -> None:
+    """In a process of its own, which ends with the one that forked it, and that with the harness."""
+    if (tie := die_with_parent(os.getppid())) is not None:
+        tie()
+    work(environment, log)
 
 
 class Fleet:
@@ -95,7 +108,7 @@ class Fleet:
     async def supervise(self) -> None:
         """Until cancelled: notice who ended, and start another after a moment."""
         while True:
-            for worker in [w for w in self.workers if w.process.poll() is not None]:
+            for worker in [w for w in self.workers if w.exit is not None]:
                 self.workers.remove(worker)
                 worker.disarm()
                 if not worker.expected:
@@ -108,7 +121,7 @@ class Fleet:
 
     def _note(self, worker: Worker) -> None:
         end = worker.log.read_bytes()[-LOG_BYTES_SHOWN:].decode(errors="replace")
-        self._tell("ended by itself", worker=worker.number, exit=worker.process.returncode, log=end)
+        self._tell("ended by itself", worker=worker.number, exit=worker.exit, log=end)
 
     def spawn(self) -> Worker:
         self._number += 1
@@ -153,7 +166,7 @@ class Fleet:
                 break
         else:
             await self._kill(worker)
-        return worker.number, armed if worker.process.returncode == POINT_EXIT else ""
+        return worker.number, armed if worker.exit == POINT_EXIT else ""
 
     async def restart(self, rng: Random) -> int | None:
         """Asked to end. Its exit code: None if it did not end in time, and was killed."""
@@ -162,7 +175,7 @@ class Fleet:
         await worker.has_begun(TERM_S)
         worker.signal(signal.SIGTERM)
         if await worker.ended(TERM_S):
-            return worker.process.returncode
+            return worker.exit
         await self._kill(worker)
         return None
 
@@ -192,4 +205,4 @@ class Fleet:
         for worker in self.workers:
             if not await worker.ended(TERM_S):
                 await self._kill(worker)
-        return [worker.process.returncode for worker in self.workers]
+        return [worker.exit for worker in self.workers]

@@ -154,7 +154,13 @@ def point_rebalances() -> None:
     consumer.on_partitions_assigned = pointed_assigned  # type: ignore[method-assign]
 
 
-if __name__ == "__main__":
+def work(environment: Mapping[str, str], log: Path) -> None:
+    """What this process is from now on: a worker with these settings, whose output goes to ``log``."""
+    global FATE, TRACER
+    out = os.open(log, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    os.environ.update(environment)
     FATE = Fate()
     TRACER = trace.Tracer(Path(os.environ["FAULT_OWED"]).with_name(trace.NAME))
     streams.worker.RedisStore = PointedStore  # type: ignore[misc]

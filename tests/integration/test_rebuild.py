@@ -34,6 +34,7 @@ DEADLINE_S = 90.0
 SETTINGS = Settings(partitions=2)
 MESS = ("--duplicates", "0.1", "--disorder", "0.05", "--poison", "0.02")
 CHOSEN = [f"X{n}" for n in range(6)]  # customers of whom the load knows nothing
+BY_FEW = ("--at-once", "10")  # so many times through the log that an interruption meets the middle
 
 
 class Place:
@@ -181,7 +182,7 @@ def test_workers_and_load_go_on_while_wrong_and_wiped_profiles_are_mended(place:
         place.redis.delete(place.state_key("X1"), place.state_key("X1").replace(b"state", b"profile"))
         _interrupt(place, signal.SIGKILL)
         _interrupt(place, signal.SIGINT)
-        done = place.portrait("rebuild", "--all", "--at-once", "40", "--json")
+        done = place.portrait("rebuild", "--all", *BY_FEW, "--json")
         assert done.returncode == output.OK, done.stderr
         assert "going on at" in done.stderr
         report = json.loads(done.stdout)
@@ -196,7 +197,7 @@ def test_workers_and_load_go_on_while_wrong_and_wiped_profiles_are_mended(place:
 def _interrupt(place: Place, number: signal.Signals) -> None:
     """In the middle: some are done, and not all."""
     before = place.place()
-    process = place.begin("rebuild", "--all", "--at-once", "40")
+    process = place.begin("rebuild", "--all", *BY_FEW)
     until(lambda: place.place() > before or process.poll() is not None)
     process.send_signal(number)
     process.wait(DEADLINE_S)

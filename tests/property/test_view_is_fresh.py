@@ -78,7 +78,7 @@ def test_what_readers_saw_piece_by_piece_is_what_the_state_shows(rng: Random, si
                     published(state)
                 state = stored(state) if rng.random() < 0.5 else state
     assert state is not None
-    clock_ms = max(clock_ms, state.moment_ms) + 100 * DAY_MS  # all windows end: derived dimensions catch up at the latest then
+    clock_ms = max(clock_ms, state.moment_ms, END_MS) + 100 * DAY_MS  # all windows end: derived dimensions catch up by then
     while (due := due_ms(state)) is not None and due <= clock_ms:  # what is due by itself may be shown later, by its tick
         change = evolve(state, ID, (), max(due, clock_ms), OLD)
         assert change is not None
