@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 #: Workers are forked from a process that has their modules loaded: to import them takes seconds of CPU, which hundreds of
 #: kills would spend on nothing that is tried here.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload([work.__module__, *LEARNING])
+PROCESSES.set_forkserver_preload(["tests.fault.tied", work.__module__, *LEARNING])
 TERM_S = 40.0
 #: Every worker with work to do comes by.
 COMMON_POINT = "written"
