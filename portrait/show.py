@@ -53,9 +53,8 @@ def show(work: Settling) -> dict[str, bytes | None]:
     grown = state.events % max(1, state.events // GROWN) == 0
     for index in dirty:
         feature = FEATURES[index]
-        if grown or not feature.frequent or index in due:
-            derived |= READ_BY[index]
         part = getattr(state.parts, feature.name) if feature.view is not unseen else None
+        due_day = 0
         if part is not None:
             shown, due_day = feature.view(part, today)
             if due_day < NEVER:
@@ -63,6 +62,9 @@ def show(work: Settling) -> dict[str, bytes | None]:
             else:
                 state.due_days.pop(index, None)
             fields[feature.name] = None if shown is None else _json(shown)
+        # What waits is looked at when a window ends; with none open (it came too late for all of them) it can't wait.
+        if grown or not feature.frequent or index in due or due_day >= NEVER:
+            derived |= READ_BY[index]
     _derive(state, derived if not work.moved else range(len(DIMENSIONS)), today, fields)
     if work.stage is not None:
         if work.moved:
