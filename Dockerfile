@@ -6,6 +6,7 @@ COPY requirements.lock ./
 RUN /opt/portrait/bin/pip install --no-cache-dir --require-hashes --requirement requirements.lock
 COPY pyproject.toml LICENSE ./
 COPY schemas schemas
+COPY language language
 COPY portrait portrait
 COPY profile_store profile_store
 COPY streams streams

@@ -10,6 +10,7 @@ from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
 
+import pytest
 from setuptools import find_packages
 
 ROOT = Path(__file__).parents[2]
@@ -29,10 +30,13 @@ def test_every_directory_with_modules_is_included() -> None:
     assert packages == here
 
 
-def test_every_lua_script_is_included() -> None:
-    for script in ROOT.glob("[a-z]*/**/*.lua"):
-        package = ".".join(script.parent.relative_to(ROOT).parts)
-        assert any(fnmatch(script.name, pattern) for pattern in SETUPTOOLS["package-data"].get(package, [])), script
+@pytest.mark.parametrize("pattern", ["[a-z]*/**/*.lua", "language/**/*.txt"])
+def test_data_that_modules_read_is_included(pattern: str) -> None:
+    found = list(ROOT.glob(pattern))
+    assert found
+    for path in found:
+        package = ".".join(path.parent.relative_to(ROOT).parts)
+        assert any(fnmatch(path.name, known) for known in SETUPTOOLS["package-data"].get(package, [])), path
 
 
 def test_the_entry_point_can_be_called() -> None:

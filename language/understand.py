@@ -1,0 +1,23 @@
+"""What a text means. The one way in: whatever analyses there are, each is a field of `Meaning` and a line in `understand`."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import msgspec
+
+from language.text import Language, language_of, normalise
+
+
+class Meaning(msgspec.Struct, frozen=True, gc=False):
+    """What is understood from a text. Nothing in it repeats the text."""
+
+    language: Language  # empty: none that we understand
+
+
+# The features of one event ask one after the other.
+@lru_cache(maxsize=8)
+def understand(text: str) -> Meaning:
+    """Pure, never raises, and bounded in time: a text of more than `language.text.CHARS_MAX` is read in part."""
+    text = normalise(text)
+    return Meaning(language=language_of(text))
