@@ -10,6 +10,7 @@ from oracle.tools import OVERFLOWN, counts, latest, of_type, ones, total
 from schemas.customers import AttributesChanged, ConsentChanged, ExternalIdAssigned
 from schemas.event import Event
 from schemas.social import AccountFollowed, Mention, MentionPosted, MentionShared
+from schemas.trust import trust
 
 
 def basic(events: Sequence[Event], today: int) -> list[Any]:
@@ -23,7 +24,20 @@ def basic(events: Sequence[Event], today: int) -> list[Any]:
         (event.data.purpose, (event.time_ms, "granted" if event.data.granted else "refused", event.data.basis))
         for event in of_type(events, ConsentChanged)
     ]
-    return [latest(attributes, 32), latest(external, 8), latest(consent, 16)]
+    told, others = _believed(attributes)
+    return [told, latest(external, 8), latest(consent, 16), others]
+
+
+def _believed(given: Sequence[tuple[str, tuple[int, str, str]]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """For each attribute the best word, and the best of all systems but the one whose that is."""
+    told: dict[str, Any] = {}
+    others: dict[str, Any] = {}
+    for name in {name for name, _ in given}:
+        words = sorted((word for named, word in given if named == name), key=lambda word: (trust(word[2]), word))
+        told[name] = words[-1]
+        if rest := [word for word in words if word[2] != words[-1][2]]:
+            others[name] = rest[-1]
+    return (told, others) if len(told) <= 32 else (OVERFLOWN, OVERFLOWN)
 
 
 def social(events: Sequence[Event], today: int) -> list[Any]:
@@ -46,6 +60,7 @@ def social(events: Sequence[Event], today: int) -> list[Any]:
         latest(handles, 8),
         ones([event for event in mentions if event.data.rivals], today),
         _heard(said),
+        max([0, *(event.time_ms for event in mentions)]),
     ]
 
 
@@ -77,4 +92,6 @@ def sources(events: Sequence[Event], today: int) -> list[Any]:
         name: [len(told), max(event.topic_code for event in told), max(event.time_ms for event in told)]
         for name, told in by_name.items()
     }
-    return [told if len(told) <= 6 else OVERFLOWN]
+    refused = [field for event in events for field in event.refused]
+    refused_by = [event.source[:64] for event in events for _ in event.refused]
+    return [told if len(told) <= 6 else OVERFLOWN, counts(refused, 12), counts(refused_by, 6)]

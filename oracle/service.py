@@ -108,4 +108,5 @@ def contacts(events: Sequence[Event], today: int) -> list[Any]:
     return [
         by_channel if len(channels) <= CONTACT_CHANNELS_MAX else OVERFLOWN,
         ones(of_type(messages, ContactRefused), today),
+        max([0, *(event.time_ms for event in messages)]),
     ]

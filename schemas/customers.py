@@ -11,10 +11,13 @@ from schemas.types import Data, Key, Line, Name
 
 
 class AttributesChanged(Data, frozen=True, kw_only=True, gc=False):
-    """What is given replaces what was known before; what is left out stays. An empty string takes an attribute back."""
+    """What is given replaces what this system, or a less trusted one, told before (docs/quality.md); what is left out stays.
+
+    An empty string takes an attribute back.
+    """
 
     attributes: Annotated[dict[Name, Annotated[str, Meta(max_length=256)]], Meta(min_length=1, max_length=32)]
-    system: Name = "crm"
+    system: Name = "crm"  # who tells it: self (the customer), crm, checkout, partner:x, inferred, ...
 
 
 class ExternalIdAssigned(Data, frozen=True, kw_only=True, gc=False):

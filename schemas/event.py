@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from schemas.cleaning import NONE_REFUSED, Refused, clean
 from schemas.registry import EVENT_TOPICS, TYPES
 from schemas.types import Data, Key, Line, Name, Time
 
@@ -42,7 +43,7 @@ class Event(msgspec.Struct, gc=False):
 
     ``hash`` is blake2b, 8 bytes long, over the CloudEvents source and id, which together identify an event;
     ``hour`` is the customer's local hour (0 to 23) and ``weekday`` their local day (0: Monday), from the offset of ``time``;
-    ``source`` is who published it.
+    ``source`` is who published it; ``refused`` names the fields of which `schemas.cleaning` left a value out.
     """
 
     customer_id: str
@@ -54,6 +55,7 @@ class Event(msgspec.Struct, gc=False):
     data: Any
     weekday: int = 0
     source: str = ""
+    refused: Refused = NONE_REFUSED
 
 
 class Rejection(msgspec.Struct, gc=False):
@@ -93,7 +95,15 @@ _DECODE = {
 
 
 def decode(topic: str, key: bytes | None, value: bytes | None, headers: Headers, record_ms: int) -> Event | Rejection:
-    """Decode one Kafka record.
+    """Decode one Kafka record, and clean its data (`schemas.cleaning`): what is folded. The arguments are those of `read`."""
+    found = read(topic, key, value, headers, record_ms)
+    if type(found) is Event:
+        found.data, found.refused = clean(found.data, found.time_ms)
+    return found
+
+
+def read(topic: str, key: bytes | None, value: bytes | None, headers: Headers, record_ms: int) -> Event | Rejection:
+    """Decode one Kafka record as it was published.
 
     ``record_ms`` is the record's timestamp in epoch milliseconds: the time of an event that carries none, and the bound on
     how far in the future an event may lie.

@@ -194,12 +194,21 @@ class Feedback(View, frozen=True, kw_only=True):
     channels: Counts = {}  # of the conversations
 
 
-class Basic(View, frozen=True, kw_only=True):
-    """Who the customer is, and what they have agreed to. The latest word wins."""
+class Dispute(View, frozen=True, kw_only=True):
+    """Systems that tell different things of an attribute."""
 
-    attributes: dict[str, str] = {}
+    told_by: str = ""  # whom we believe: docs/quality.md has the order of trust
+    other: str = ""  # the most trusted of the others
+    says: str = ""  # what that one says
+
+
+class Basic(View, frozen=True, kw_only=True):
+    """Who the customer is, and what they have agreed to. The most trusted system's word stands, and of its words the latest."""
+
+    attributes: dict[str, str] = {}  # by our names, in one form: docs/quality.md
     external_ids: dict[str, str] = {}  # by system
     consent: dict[str, Literal["granted", "refused"]] = {}  # by purpose
+    disputed: dict[str, Dispute] = {}  # by attribute
 
 
 class Outcomes(View, frozen=True, kw_only=True):

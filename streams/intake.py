@@ -31,11 +31,12 @@ class Intake(NamedTuple):
     events: dict[TP, int]  # how many could be decoded
     reached_ms: dict[TP, int]  # greatest event time
     skipped: int  # origins that come in by their replay
+    refused: list[str]  # field of each value that cleaning left out
 
 
 def take_in(records: Mapping[TP, Sequence[Record]], replayed: Container[str]) -> Intake:
     """Decode all records. ``replayed``: origins (as text) that are folded by their replay instead."""
-    intake = Intake({}, [], [], {}, {}, 0)
+    intake = Intake({}, [], [], {}, {}, 0, [])
     arrivals, skipped = intake.arrivals, 0
     for tp, of_partition in records.items():
         topic, partition = tp
@@ -47,6 +48,8 @@ def take_in(records: Mapping[TP, Sequence[Record]], replayed: Container[str]) ->
                 skipped += 1
             elif isinstance(event, Event):
                 decoded += 1
+                if event.refused:
+                    intake.refused.extend(event.refused)
                 if event.time_ms > reached:
                     reached = event.time_ms
                 arrival = Arrival(mark, record.offset, event)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from portrait.models.watch import watched
+from schemas.cleaning import FIELDS
 from schemas.outputs import Snapshot
 from streams.intake import Intake
 from streams.log import TP, Outgoing, Record
@@ -25,6 +26,7 @@ class Metrics:
         self.events = Counter("portrait_events_total", "Records by topic and outcome", ["topic", "outcome"], registry=r)
         self.outcomes = Counter("portrait_arrivals_total", "Decoded events by what became of them", ["outcome"], registry=r)
         self.dead = Counter("portrait_dead_letters_total", "Dead letters by topic and reason", ["topic", "reason"], registry=r)
+        self.refused = Counter("portrait_refused_values_total", "Values that cleaning left out, by field", ["field"], registry=r)
         self.batch_seconds = Histogram(
             "portrait_batch_seconds", "A batch from decoding to confirmation", buckets=SECONDS, registry=r
         )
@@ -75,6 +77,8 @@ class Metrics:
             self.events.labels(tp[0], "decoded").inc(intake.events.get(tp, 0))
         for (topic, reason), n in Tally(intake.reasons).items():
             self.dead.labels(topic, reason).inc(n)
+        for field, n in Tally(intake.refused).items():
+            self.refused.labels(field if field in FIELDS else "other").inc(n)
         if intake.skipped:
             self.outcomes.labels("replayed_elsewhere").inc(intake.skipped)
         self.batch_records.observe(sum(len(of_partition) for of_partition in records.values()))

@@ -1,7 +1,7 @@
 """Who the customer is: what systems have told of them, and, where nobody has, what their ways suggest.
 
-What is told always wins over what is inferred. Facts keep the latest word of each attribute, so a correction replaces what it
-corrects; of several attributes that mean the same the latest that can be read wins, whichever system sent it.
+What is told always wins over what is inferred. Facts keep the word of the most trusted system, and of its words the latest
+(`schemas.trust`), so a correction replaces what it corrects; of several attributes that mean the same the same order decides.
 """
 
 from __future__ import annotations
@@ -11,11 +11,13 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from portrait.dimensions.attributes import AGE_MAX, REMEMBERED, band_of, born_of_age, meaning_of, stage_of_work, value_of
+from portrait.dimensions.attributes import AGE_MAX, REMEMBERED, band_of, born_of_age, stage_of_work
 from portrait.dimensions.base import Dimension, Facts, leaning, trait
 from portrait.dimensions.hints import ON_BABY, hits
 from portrait.structures import NEVER, Register
+from schemas.attributes import attribute_of, value_of
 from schemas.profile import Trait, View
+from schemas.trust import trust
 
 #: Days from 0001-01-01, which is day 1, to 1970-01-01, which is our day 0.
 EPOCH = date(1970, 1, 1).toordinal()
@@ -31,7 +33,7 @@ class Told(View, frozen=True, kw_only=True):
     """Where the traits that are told come from."""
 
     by: str  # system: crm, ...
-    since_ms: int  # when it said so
+    since_ms: int  # when it said the latest of it
     what: list[str]  # members of the person
 
 
@@ -49,6 +51,10 @@ class Person(View, frozen=True, kw_only=True):
     told_by: list[Told] = []  # latest first
 
 
+#: Attributes that make a person.
+MEANINGS = frozenset(
+    ("age", "birthday", "gender", "city", "province", "occupation", "income", "education", "children", "marriage", "life_stage")
+)
 #: Members that are told as they stand, by what they mean in an attribute; of two for one member the first.
 MEMBERS = (
     ("gender", "gender"),
@@ -74,7 +80,7 @@ def derive(facts: Facts) -> tuple[View | None, int]:
         if (register := known.get(meaning)) is not None and member not in found:
             tell(member, register.value, register)
     years, due = -1, NEVER
-    if (born := known.get("born")) is not None:
+    if (born := known.get("birthday")) is not None:
         years, band, due = _age(born.value, facts.today)
         if band:
             tell("age", band, born)
@@ -95,21 +101,25 @@ def _known(basic: Any) -> dict[str, Register]:
     """What the attributes that we can read say, in our words: the latest for each meaning."""
     known: dict[str, Register] = {}
     for name, register in (basic.attributes or {}).items() if basic is not None else ():
-        meaning = meaning_of(name)
-        value = value_of(meaning, register.value) if meaning is not None else None
-        if meaning is None or value is None:
+        meaning = attribute_of(name)
+        value = value_of(meaning, register.value, register.ms) if meaning in MEANINGS and register.value else None
+        if value is None:
             continue
         if meaning == "age":
-            meaning, value = "born", born_of_age(value, register.ms)
+            meaning, value = "birthday", born_of_age(value, register.ms)
         old = known.get(meaning)
-        if old is None or (register.ms, value, register.by) > (old.ms, old.value, old.by):
+        if old is None or _weight(register, value) > _weight(old, old.value):
             known[meaning] = register if value == register.value else Register(register.ms, value, register.by)
     return known
 
 
+def _weight(register: Register, value: str) -> tuple[int, int, str, str]:
+    return trust(register.by), register.ms, value, register.by
+
+
 def _age(born: str, today: int) -> tuple[int, str, int]:
     """The age in years, its band, and the day on which the next begins; -1 and no band for an age that nobody has."""
-    year, month, day = int(born[:4]), int(born[4:6]), int(born[6:])
+    year, month, day = int(born[:4]), int(born[5:7] or 1), int(born[8:] or 1)
     now = date.fromordinal(EPOCH + today)
     years = now.year - year - ((now.month, now.day) < (month, day))
     band = band_of(years)
@@ -170,10 +180,14 @@ def _infer(parts: Any, years: int, found: dict[str, Trait]) -> None:
 
 
 def _provenance(used: Mapping[str, Register]) -> list[Told]:
-    said: dict[tuple[int, str], list[str]] = {}
+    said: dict[str, list[str]] = {}
+    latest_ms: dict[str, int] = {}
     for member, register in used.items():
-        said.setdefault((-register.ms, register.by), []).append(member)
-    return [Told(by=by, since_ms=-ms, what=sorted(what)) for (ms, by), what in sorted(said.items())]
+        said.setdefault(register.by, []).append(member)
+        latest_ms[register.by] = max(register.ms, latest_ms.get(register.by, 0))
+    return [
+        Told(by=by, since_ms=latest_ms[by], what=sorted(said[by])) for by in sorted(said, key=lambda by: (-latest_ms[by], by))
+    ]
 
 
 DIMENSION = Dimension(

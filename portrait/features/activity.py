@@ -76,4 +76,13 @@ def expire(part: Activity, today: int) -> None:
     expire_days(part.days, today)
 
 
-FEATURE = Feature(name="activity", part=Activity, folds={}, view=view, expire=expire, every=fold, frequent=True)
+FEATURE = Feature(
+    name="activity",
+    part=Activity,
+    folds={},
+    view=view,
+    expire=expire,
+    every=fold,
+    newest=lambda part: int(part.last_ms),
+    frequent=True,
+)

@@ -15,6 +15,8 @@ from schemas.types import Data
 Fold = Callable[[Any, Event, int], None]
 #: (part, today) -> (dimension as plain data, the next day on which it changes by itself). None: nothing to show yet.
 View = Callable[[Any, int], tuple[dict[str, Any] | None, int]]
+#: part -> when the newest of its evidence was, in epoch ms; 0: that is not kept.
+Newest = Callable[[Any], int]
 
 
 class Part(msgspec.Struct, array_like=True, gc=False):
@@ -35,4 +37,5 @@ class Feature(NamedTuple):
     view: View = unseen
     expire: Callable[[Any, int], None] = lambda part, today: None  # drop what has left all windows
     every: Fold | None = None  # folds every event, of whatever type
+    newest: Newest = lambda part: 0
     frequent: bool = False  # a single event of it changes little: derived dimensions wait until there are some

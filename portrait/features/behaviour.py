@@ -133,5 +133,6 @@ FEATURE = Feature(
     folds={PageViewed: page, ItemViewed: item, Searched: search, CartChanged: cart, ContentEngaged: content, AppOpened: opened},
     view=view,
     expire=expire,
+    newest=lambda part: int(part.last_ms),
     frequent=True,
 )

@@ -207,4 +207,5 @@ FEATURE = Feature(
     folds={OrderPlaced: placed, OrderCancelled: cancelled, OrderRefunded: refunded, OrderDelivered: delivered},
     view=view,
     expire=expire,
+    newest=lambda part: int(part.last.ms),
 )

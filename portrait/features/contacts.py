@@ -18,6 +18,7 @@ OUTCOMES = ("sent", "delivered", "opened", "clicked", "refused")
 class Contacts(Part, array_like=True, gc=False):
     channels: dict[str, list[int]] = field(default_factory=dict)  # counts in the order of OUTCOMES
     refused_days: Days = field(default_factory=dict)
+    last_ms: int = 0
 
 
 def outcome(index: int) -> Any:
@@ -25,6 +26,7 @@ def outcome(index: int) -> Any:
 
     def fold(part: Contacts, event: Event, today: int) -> None:
         channel = event.data.channel
+        part.last_ms = max(part.last_ms, event.time_ms)
         if channel not in part.channels and len(part.channels) >= CHANNELS_MAX:
             channel = MORE
         part.channels.setdefault(channel, [0] * len(OUTCOMES))[index] += 1
@@ -62,4 +64,5 @@ FEATURE = Feature(
     },
     view=view,
     expire=expire,
+    newest=lambda part: int(part.last_ms),
 )

@@ -103,6 +103,11 @@ def view(part: Feedback, today: int) -> tuple[dict[str, Any] | None, int]:
     return shown or None, _due_day(part, today)
 
 
+def newest(part: Feedback) -> int:
+    """Of answers that give stars or a number; of others the day alone is known, if they were unhappy ones."""
+    return max(part.last_stars[0], part.last_nps[0], max(part.unhappy_days, default=0) * DAY_MS)
+
+
 def recommends(part: Feedback, today: int) -> int:
     """The latest answer to "would you recommend us?", 0 to 10; -1: none that still says something."""
     ms, answer = part.last_nps
@@ -129,4 +134,5 @@ FEATURE = Feature(
     folds={RatingGiven: rated, SurveyAnswered: answered, ConversationClosed: closed},
     view=view,
     expire=expire,
+    newest=newest,
 )

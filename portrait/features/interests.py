@@ -53,5 +53,6 @@ FEATURE = Feature(
     name="interests",
     part=Interests,
     folds={ItemViewed: item, CartChanged: item, ContentEngaged: content, OrderPlaced: order},
+    newest=lambda part: max(part.periods, default=0) * PERIOD_DAYS * DAY_MS,
     frequent=True,
 )

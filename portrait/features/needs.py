@@ -125,6 +125,10 @@ def _shown(case: Case) -> dict[str, Any]:
     return shown
 
 
+def newest(part: Needs) -> int:
+    return max((max(case.opened_ms, case.category_ms, case.resolved_ms) for case in part.cases), default=0)
+
+
 def expire(part: Needs, today: int) -> None:
     expire_days(part.days, today)
 
@@ -135,4 +139,5 @@ FEATURE = Feature(
     folds={ComplaintOpened: opened, ComplaintUpdated: updated, ComplaintResolved: resolved},
     view=view,
     expire=expire,
+    newest=newest,
 )

@@ -38,4 +38,5 @@ FEATURE = Feature(
     name="rivals",
     part=Rivals,
     folds=dict.fromkeys((MentionPosted, MentionShared, AccountFollowed), named),
+    newest=lambda part: max((latest_ms for _, latest_ms in part.by_name.values()), default=0),
 )

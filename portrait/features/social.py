@@ -28,6 +28,7 @@ class Social(Part, array_like=True, gc=False):
     handles: dict[str, Register] | None = None  # platform -> the latest handle
     rival_days: Days = field(default_factory=dict)  # posts, shares and follows that name a rival
     heard: Tally | None = None  # topic -> likes, comments and shares received
+    last_ms: int = 0
 
 
 def said(part: Social, event: Event, today: int) -> None:
@@ -46,6 +47,7 @@ def said(part: Social, event: Event, today: int) -> None:
 
 def about(part: Social, event: Event, today: int) -> None:
     data: Mention = event.data
+    part.last_ms = max(part.last_ms, event.time_ms)
     part.platforms = tally(part.platforms, data.platform, PLATFORMS_MAX)
     for topic in data.topics:
         part.topics = tally(part.topics, topic, TOPICS_MAX)
@@ -103,4 +105,5 @@ FEATURE = Feature(
     folds={MentionPosted: posted, MentionShared: shared, AccountFollowed: followed},
     view=view,
     expire=expire,
+    newest=lambda part: int(part.last_ms),
 )

@@ -15,7 +15,7 @@ import msgspec
 
 from portrait.state import State, encode
 from schemas import examples
-from schemas.event import Event, decode
+from schemas.event import Event, decode, read
 from schemas.registry import TYPES
 from tests.corekit import Customer, click, complaint, event, order
 
@@ -41,7 +41,7 @@ def event_lines(name: str) -> Iterator[dict[str, Any]]:
 
 def line(topic: str, value: Any, headers: dict[str, str]) -> dict[str, Any]:
     text = msgspec.json.encode(value).decode()
-    decoded = decode(topic, b"C-1024", text.encode(), [(k, v.encode()) for k, v in headers.items()], RECORD_MS)
+    decoded = read(topic, b"C-1024", text.encode(), [(k, v.encode()) for k, v in headers.items()], RECORD_MS)
     if not isinstance(decoded, Event):
         raise ValueError(decoded)
     return {

@@ -42,7 +42,7 @@ def look(day: float, **data: Any) -> Event:
         ("dob", "19581231", "age", "65+"),
         ("年龄", "42岁", "age", "35-44"),
         ("city", "上海", "region", "上海"),
-        ("省份", "广东省", "region", "广东省"),
+        ("省份", "广东省", "region", "广东"),
         ("job", "nurse", "occupation", "nurse"),
         ("收入", "中等", "income", "middle"),
         ("income", "20k-30k", "income", "20k-30k"),
@@ -81,14 +81,20 @@ def test_nobody_says_anything_about_who_only_clicks() -> None:
     assert concluded(DIMENSION, look(0), look(1), day=2) is None
 
 
-def test_a_correction_wins_whichever_system_sends_it_and_says_so() -> None:
-    view = person(crm(0, gender="男", city="北京"), crm(5, "会员中心", 性别="女"))
+def test_the_customers_own_correction_wins_and_says_so() -> None:
+    view = person(crm(0, gender="男", city="北京"), crm(5, "self", 性别="女"), crm(6, gender="男"))
     assert view.gender == told("female")
     assert view.region == told("北京")
     assert [(each.by, each.since_ms, each.what) for each in view.told_by] == [
-        ("会员中心", at(5), ["gender"]),
+        ("self", at(5), ["gender"]),
         ("crm", at(0), ["region"]),
     ]
+
+
+def test_who_is_trusted_more_is_believed_and_of_their_words_the_latest() -> None:
+    assert person(crm(0, gender="F"), crm(5, "会员中心", 性别="男")).gender == told("female")
+    assert person(crm(0, "partner:x", age="30"), crm(1, "checkout", birthday="1960")).age == told("55-64")
+    assert person(crm(0, gender="F"), crm(2, gender="M")).gender == told("male")
 
 
 def test_what_is_taken_back_or_unreadable_leaves_what_others_said() -> None:

@@ -34,6 +34,7 @@ from schemas.event import FUTURE_SKEW_MS, VALUE_BYTES_MAX, Event, Rejection, dec
 from schemas.outputs import ActionEvent, OperatorActionEvent
 from schemas.profile import Profile, Trait, View
 from schemas.registry import EVENT_TOPICS, TYPES
+from schemas.trust import ORDER
 from schemas.types import Motive
 from streams.metrics import Metrics
 
@@ -210,7 +211,17 @@ def suggestions_table() -> str:
     return "\n".join(["| | Code | In English | In Chinese | Also to who refused marketing |", "|---|---|---|---|---|", *rows])
 
 
+def trust_table() -> str:
+    rows = []
+    for place, grade in enumerate(ORDER, 1):
+        named = [f"`{name}`" for name in grade.systems] + [f"`{beginning}...`" for beginning in grade.beginnings]
+        systems = ", ".join(named) or "all others: registration, orders, the shop, loyalty clubs"
+        rows.append(f"| {place} | {grade.name} | {systems} |")
+    return "\n".join(["| | Kind | Systems |", "|---|---|---|", *rows])
+
+
 TABLES = {
+    "trust": (ROOT / "docs" / "quality.md", trust_table),
     "types": (ROOT / "docs" / "publishing.md", types_table),
     "rules": (ROOT / "docs" / "actions.md", rules_table),
     "fields": (ROOT / "docs" / "reading.md", fields_table),

@@ -39,8 +39,10 @@ def type_of(line: dict[str, Any]) -> str:
 @pytest.mark.parametrize("line", EVENTS, ids=lambda line: f"{type_of(line)}-{'binary' if line['headers'] else 'structured'}")
 def test_a_golden_event_decodes_as_it_did(line: dict[str, Any]) -> None:
     headers = [(name, value.encode()) for name, value in line["headers"].items()]
-    decoded = codec.decode(line["topic"], line["key"].encode(), line["value"].encode(), headers, line["record_ms"])
+    record = line["topic"], line["key"].encode(), line["value"].encode(), headers, line["record_ms"]
+    decoded = codec.read(*record)  # as it was published; what it is cleaned to may change as vocabularies grow
     assert isinstance(decoded, codec.Event), decoded
+    assert isinstance(codec.decode(*record), codec.Event)
     known = plain(decoded)  # what is said of the envelope may grow
     assert {name: known[name] for name in line["decoded"]} == line["decoded"], (
         "a field that is added needs a default, which is not part of the decoded form"

@@ -21,6 +21,7 @@ from schemas.event import Event, decode
 from schemas.profile import Profile, StageName, View, parse
 from schemas.registry import TYPES
 from tests.corekit import Customer, at, order
+from tests.corekit import event as made_event
 
 #: Dimensions that are derived declare their contract themselves.
 DERIVED = {dimension.name: dimension.contract for dimension in DIMENSIONS}
@@ -52,6 +53,7 @@ def rich_customer() -> Customer:
         assert isinstance(event, Event), event
         decoded.append(event)
     customer.sees(*sorted(decoded, key=lambda e: e.time_ms))
+    customer.sees(made_event("attributes.changed", customer.now_day, attributes={"city": "北京"}, system="partner:x"))
     return customer
 
 
