@@ -1,8 +1,12 @@
-"""A whole person on one screen, for whoever talks to them: a typed profile in, Rich out. In English or Chinese."""
+"""A whole person on one screen, for whoever talks to them: a typed profile in, Rich out. In English or Chinese.
+
+Fifty lines of 120 columns hold it: what hurts and what to do come first, and a line that is too long loses its end.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.rule import Rule
@@ -10,6 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.present import Lang, ago, date, money, percent, plain, risk_bar, risk_colour, say, span, stage_text
+from cli.terms import member, value
+from cli.traits import CONTRACTS, label_of, line_of
+from portrait.dimensions.person import MEANINGS
 from portrait.models.measures import tenth_of
 from portrait.structures import ESTIMATED
 from schemas import profile as contract
@@ -19,6 +26,7 @@ from schemas.outputs import Action, Lever, Reason, Sure
 COUNTED = 4
 ACTIONS_SHOWN = 3
 RISK_CELLS = 24
+DISPUTES_SHOWN = 2
 
 _WORDS: Mapping[str, tuple[str, str]] = {
     "stage": ("Stage", "阶段"),
@@ -32,6 +40,12 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "answers": ("Answers", "反馈"),
     "reach": ("Reach", "触达"),
     "consent": ("Consent", "授权"),
+    "journey": ("Journey", "旅程"),
+    "disputed": (
+        "{name}: {told_by} is believed, {other} says {says}",
+        "{name}：采信 {told_by}，{other} 称 {says}",
+    ),
+    "legend": ("% after a conclusion: how sure it is; without: told", "结论后的百分比为把握程度；没有百分比的为明确告知"),
     "since": ("since {date} ({ago})", "自 {date} 起（{ago}）"),
     "if_silent": ("if silent, the next stage comes on {date}", "若持续沉默，{date} 进入下一阶段"),
     "before": ("before: {stages}", "此前：{stages}"),
@@ -97,6 +111,23 @@ _VALUES_ZH = {
 }
 _SEVERE = {"high", "critical"}
 
+#: Derived dimensions, and the section after which each is told; others come last.
+FIRST = ("person",)
+AFTER: Mapping[str, tuple[str, ...]] = {
+    "next": ("use",),
+    "trouble": ("experience",),
+    "journey": ("brand", "competitors"),
+    "buys": ("habits", "decisions", "motivation"),
+    "looks": ("media", "situation", "outlook"),
+    "says": ("influence",),
+    "reach": ("channels", "technology"),
+    "consent": ("provenance",),
+}
+#: May take two lines.
+WHOLE = frozenset(("person", "use"))
+PLACED = frozenset((*FIRST, *(name for names in AFTER.values() for name in names)))
+NO_DIMS: Mapping[str, Any] = {}
+
 DAY_MS = 86_400_000
 
 
@@ -104,9 +135,18 @@ class Sheet:
     """Renders one profile as of ``now_ms``. ``actions``: this customer's latest, latest first; None: they could not be read."""
 
     def __init__(
-        self, customer_id: str, profile: contract.Profile, actions: Sequence[Action] | None, *, lang: Lang, now_ms: int
+        self,
+        customer_id: str,
+        profile: contract.Profile,
+        actions: Sequence[Action] | None,
+        *,
+        lang: Lang,
+        now_ms: int,
+        dims: Mapping[str, Any] = NO_DIMS,
     ) -> None:
+        """``dims``: the fields of the profile as plain data, of which those of derived dimensions are told."""
         self._id, self._profile, self._actions, self._lang, self._now_ms = customer_id, profile, actions, lang, now_ms
+        self._derived = {name: line_of(name, dims[name], lang) for name in CONTRACTS if name in dims}
 
     def render(self) -> RenderableType:
         grid = Table.grid(padding=(0, 2))
@@ -119,6 +159,7 @@ class Sheet:
             ("value", self._value_of(p.value) if p.value else ()),
             ("next", self._next()),
             ("trouble", self._trouble(p.needs) if p.needs else ()),
+            ("journey", self._journey(p.journey) if p.journey else ()),
             ("buys", self._buys(p.consumption) if p.consumption else ()),
             ("looks", self._looks(p.behaviour) if p.behaviour else ()),
             ("says", self._says(p.social) if p.social else ()),
@@ -126,10 +167,19 @@ class Sheet:
             ("reach", self._reach(p)),
             ("consent", self._consent(p.basic) if p.basic else ()),
         )
+        self._add_derived(grid, FIRST)
         for label, lines in sections:
             for n, line in enumerate(line for line in lines if line):
-                grid.add_row(self._t(label) if n == 0 else "", line)
-        return Group(self._head(), Rule(style="bright_black"), grid)
+                grid.add_row(self._t(label) if n == 0 else "", _one_line(line))
+            self._add_derived(grid, AFTER.get(label, ()))
+        self._add_derived(grid, tuple(self._derived.keys() - PLACED))
+        legend = Text(self._t("legend"), "bright_black") if self._derived else ""
+        return Group(self._head(), Rule(style="bright_black"), grid, legend)
+
+    def _add_derived(self, grid: Table, names: Sequence[str]) -> None:
+        for name in names:
+            if line := self._derived.get(name):
+                grid.add_row(Text(label_of(name, self._lang), "cyan"), Text(line) if name in WHOLE else _one_line(line))
 
     # -- words ----------------------------------------------------------------------------------------------------------------
 
@@ -159,11 +209,12 @@ class Sheet:
         basic = self._profile.basic or contract.Basic()
         known = dict(basic.attributes)
         name = known.pop("name", "")
-        first = [known.pop(key) for key in ("gender", "birth_year", "occupation", "region", "member_level") if key in known]
-        rest = [f"{key} {value}" for key, value in known.items()]
+        if self._derived.get("person"):
+            known = {key: told for key, told in known.items() if key not in MEANINGS}
+        rest = [f"{member(key, self._lang)} {self._value(told)}" for key, told in known.items()]
         ids = [f"{system} {external_id}" for system, external_id in basic.external_ids.items()]
         head = Text.assemble((plain(self._id), "bold"), "  ", (plain(name), "bold"), "  ")
-        return head.append(_joined(*map(self._value, first), *map(plain, rest + ids)), "bright_black")
+        return _one_line(head.append(_joined(*map(plain, rest + ids)), "bright_black"))
 
     def _stage(self, cycle: contract.Lifecycle) -> Iterator[Text | str]:
         today = self._now_ms - cycle.since_ms < DAY_MS  # a stage begins on a day, not at an hour
@@ -229,6 +280,9 @@ class Sheet:
             text = self._t("waiting", severity=severity, span=span(self._now_ms - case.opened_at_ms, self._lang))
             about = _joined(plain(case.category or ""), plain(case.product or ""), plain(case.id))
             yield Text.assemble(("● ", "red" if case.severity in _SEVERE else "yellow"), _joined(text, about))
+
+    def _journey(self, journey: contract.Journey) -> Iterator[Text | str]:
+        yield f"{plain(value('step', journey.step, self._lang))}  {self._reason(journey.why)}"
 
     def _buys(self, bought: contract.Consumption) -> Iterator[Text | str]:
         last = bought.last_order
@@ -297,6 +351,15 @@ class Sheet:
         ]
         if parts:
             yield Text(" · ").join(parts)
+        for name, dispute in list(basic.disputed.items())[:DISPUTES_SHOWN]:
+            words = {"told_by": plain(dispute.told_by), "other": plain(dispute.other), "says": plain(dispute.says)}
+            yield Text(self._t("disputed", name=plain(member(name, self._lang)) or plain(name), **words), "yellow")
+
+
+def _one_line(line: Text | str) -> Text:
+    text = line if isinstance(line, Text) else Text(line)
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
 
 
 def _joined(*parts: object) -> str:

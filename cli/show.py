@@ -24,7 +24,7 @@ from streams.settings import Settings
 
 #: Actions lie in Kafka, not in the profile: so long may looking for them take.
 ACTIONS_TIMEOUT_S = 3.0
-PICTURE_COLUMNS = 110
+PICTURE_COLUMNS = 120
 
 
 def command(
@@ -54,7 +54,12 @@ def command(
         _write(profile, field)
         return
     sheet = Sheet(
-        profile.id, _typed(profile), actions, lang=lang or language_of(profile.dims), now_ms=time.time_ns() // 1_000_000
+        profile.id,
+        _typed(profile),
+        actions,
+        lang=lang or language_of(profile.dims),
+        now_ms=time.time_ns() // 1_000_000,
+        dims=profile.dims,
     ).render()
     output.out.print(sheet)
     if actions is None:

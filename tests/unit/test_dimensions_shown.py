@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
+from rich.cells import cell_len
+from rich.console import Console
 
+from cli import terms
 from cli.population import DAY_MS
+from cli.present import Lang
+from cli.sheet import Sheet
 from cli.simulate import parcel_of, population_of
+from cli.traits import line_of
 from portrait.dimensions.registry import DIMENSIONS
 from portrait.evolve import Arrival, evolve, published
 from portrait.models.churn import fresh
 from portrait.state import mark_of
+from schemas import examples
+from schemas.describe import comments
 from schemas.event import Event, decode
-from schemas.profile import View
+from schemas.profile import View, parse
 
 END_MS = 1_767_225_600_000
 CUSTOMERS, DAYS, STEP_DAYS = 150, 300, 20
 BYTES_MAX = 700
+#: A terminal that shows a whole person.
+LINES, COLUMNS = 50, 120
 Member = tuple[type[msgspec.Struct], str]
 #: Members that nobody in this year shows, and why.
 NOBODY: dict[Member, str] = {}
@@ -63,9 +75,13 @@ def given(kind: Any, value: Any) -> set[Member]:
     return found
 
 
+class Year(NamedTuple):
+    seen: dict[str, list[bytes]]  # all views of each derived dimension that readers get to see
+    last: dict[str, dict[str, bytes]]  # customer -> the profile at the end
+
+
 @pytest.fixture(scope="module")
-def year() -> dict[str, list[bytes]]:
-    """All views of each derived dimension that readers get to see."""
+def everything() -> Year:
     events: dict[str, list[Event]] = defaultdict(list)
     for emitted in population_of(customers=CUSTOMERS, days=DAYS, seed=7, end_ms=END_MS).history():
         parcel = parcel_of(emitted)
@@ -73,12 +89,21 @@ def year() -> dict[str, list[bytes]]:
         assert isinstance(event, Event)
         events[event.customer_id].append(event)
     seen: dict[str, list[bytes]] = {name: [] for name in CONTRACTS}
+    last: dict[str, dict[str, bytes]] = {}
     for customer_id, life in events.items():
+        profile: dict[str, bytes | None] = {}
         for fields in _shown(customer_id, life):
+            profile |= fields
             for name in CONTRACTS.keys() & fields.keys():
                 if (value := fields[name]) is not None:
                     seen[name].append(value)
-    return seen
+        last[customer_id] = {name: value for name, value in profile.items() if value is not None}
+    return Year(seen, last)
+
+
+@pytest.fixture(scope="module")
+def year(everything: Year) -> dict[str, list[bytes]]:
+    return everything.seen
 
 
 def _shown(customer_id: str, life: list[Event]) -> Iterator[dict[str, bytes | None]]:
@@ -115,6 +140,47 @@ def test_what_is_said_to_be_shown_by_nobody_is(shown: set[Member]) -> None:
 @pytest.mark.parametrize("name", CONTRACTS)
 def test_every_view_is_small(name: str, year: dict[str, list[bytes]]) -> None:
     assert max(map(len, year[name])) < BYTES_MAX
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_whole_person_fits_on_a_screen(lang: Lang, everything: Year) -> None:
+    """Fifty lines of 120 columns, with three actions due, whoever of the year it is."""
+    due = [msgspec.structs.replace(examples.ACTION.data, id=str(n), expires_at_ms=END_MS + 10**9) for n in range(3)]
+    for customer_id, fields in everything.last.items():
+        dims = {name: json(value) for name, value in fields.items() if name != "stage"}
+        sheet = Sheet(customer_id, parse(fields), due, lang=lang, now_ms=END_MS, dims=dims)
+        console = Console(width=COLUMNS, file=io.StringIO(), color_system=None)
+        console.print(sheet.render())
+        shown = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+        assert len(shown) <= LINES, customer_id
+        assert max(map(cell_len, shown)) <= COLUMNS
+
+
+def test_every_derived_dimension_has_a_line_and_every_member_its_words(year: dict[str, list[bytes]]) -> None:
+    for name, contract in CONTRACTS.items():
+        assert any(line_of(name, json(value), "zh") for value in year[name][:200]), name
+        assert set(contract.__struct_fields__) <= terms.MEMBERS.keys(), "give them words in cli/terms.py"
+
+
+def test_every_fixed_value_that_somebody_shows_has_its_words(year: dict[str, list[bytes]]) -> None:
+    """Fixed: what the comment beside a member of a contract lists; the others are names that publishers give."""
+    for name, contract in CONTRACTS.items():
+        for member, words in comments(contract).items():
+            fixed = set(re.findall(r"[a-z_]{3,}", words))
+            for value in set(year[name]):
+                for told in _values(json(value).get(member)):
+                    assert told not in fixed or told in terms.VALUES_ZH, (name, member, told)
+
+
+def _values(held: Any) -> Iterator[str]:
+    """Of a trait, or of a list of them."""
+    if isinstance(held, list):
+        for each in held:
+            yield from _values(each)
+    elif isinstance(held, dict) and isinstance(held.get("value"), str):
+        yield held["value"]
+    elif isinstance(held, str):
+        yield held
 
 
 class Inner(View, frozen=True, kw_only=True):

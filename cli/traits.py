@@ -1,0 +1,87 @@
+"""Derived dimensions as lines for people: what each concludes, and how sure it is. Any dimension, also one that is new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from cli.present import Lang, plain, say
+from cli.terms import member, value
+from portrait.dimensions.registry import DIMENSIONS
+from schemas.outputs import Reason
+from schemas.profile import Trait, View
+
+#: Told elsewhere on the sheet, or more than a line holds.
+UNSHOWN = frozenset(
+    (
+        ("experience", "awareness"),
+        ("experience", "consideration"),
+        ("experience", "purchase"),
+        ("experience", "service"),
+        ("experience", "advocacy"),
+        ("channels", "messages"),
+        ("channels", "social"),
+        ("habits", "average_order_minor"),
+        ("habits", "currency"),
+        ("person", "told_by"),
+        ("situation", "region"),
+    )
+)
+SHARES = frozenset(("abandoned", "returned", "cancelled", "instalments"))
+SHOWN_OF_LIST = 3
+CONTRACTS: Mapping[str, Any] = {dimension.name: dimension for dimension in DIMENSIONS}
+
+
+def line_of(name: str, held: Any, lang: Lang) -> str:
+    """One dimension in a line; empty: nothing to say, or it is written by another version."""
+    try:
+        view = msgspec.convert(held, CONTRACTS[name].contract)
+    except (KeyError, msgspec.ValidationError):
+        return ""
+    return " · ".join(cell for cell in _cells(name, view, lang) if cell)
+
+
+def label_of(name: str, lang: Lang) -> str:
+    return CONTRACTS[name].zh if lang == "zh" else name.capitalize()
+
+
+def _cells(name: str, view: View, lang: Lang) -> Iterator[str]:
+    for field in sorted(view.__struct_fields__, key=lambda field: isinstance(getattr(view, field), dict)):  # lists come last
+        held = getattr(view, field)
+        if held is None or held in ("", 0, [], {}) or (name, field) in UNSHOWN:
+            continue
+        told = _told(field, held, lang)
+        before = member(field, lang)
+        yield f"{before} {told}" if before and told else told
+
+
+def _told(field: str, held: Any, lang: Lang) -> str:
+    """A member's value in words."""
+    if isinstance(held, Trait):
+        word = plain(value(field, held.value, lang))
+        return word if held.told or not held.sure else f"{word} {held.sure:.0%}"
+    if isinstance(held, Reason):
+        return say({"en": held.en, "zh": held.zh}, lang)
+    if isinstance(held, str):
+        return plain(value(field, held, lang))
+    if isinstance(held, list) and held and isinstance(held[0], Reason):
+        return ("；" if lang == "zh" else "; ").join(_told(field, each, lang).rstrip("。.") for each in held[:SHOWN_OF_LIST])
+    if isinstance(held, list):
+        return ", ".join(_told(field, each, lang) for each in held[:SHOWN_OF_LIST])
+    if isinstance(held, dict):
+        return ", ".join(_entry(field, key, each, lang) for key, each in list(held.items())[:SHOWN_OF_LIST])
+    if field in SHARES:
+        return f"{held:.0%}"
+    return f"{held:g}" if isinstance(held, float) else f"{held:,}"
+
+
+def _entry(field: str, key: str, held: Any, lang: Lang) -> str:
+    """A name and what is told of it."""
+    name = plain(value(field, key, lang))
+    if isinstance(held, View):
+        inside = ((each, getattr(held, each)) for each in held.__struct_fields__ if each != "last_ms")
+        words = [_told(each, told, lang) for each, told in inside if told]
+        return f"{name} ({', '.join(words)})" if words else name
+    return f"{name} {_told(field, held, lang)}"
