@@ -188,6 +188,16 @@ class Calendar(msgspec.Struct, array_like=True, gc=False):
             self.first, self.bits = 0, b""
         return True
 
+    def union(self, other: Calendar) -> Calendar:
+        """The days that are marked in either."""
+        if not self.bits or not other.bits:
+            known = self if self.bits else other
+            return Calendar(known.first, known.bits)
+        union = Calendar(min(self.first, other.first))
+        mine = int.from_bytes(self.bits, "little") << (self.first - union.first)
+        union._set(mine | int.from_bytes(other.bits, "little") << (other.first - union.first))
+        return union
+
     def any_between(self, first: int, last: int) -> bool:
         """Is any day marked from ``first`` to ``last``, both included?"""
         lowest, highest = max(first - self.first, 0), last - self.first

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import field
 
 from portrait.features.base import Feature, Part
+from portrait.merging import days, merging, tallies, total
 from portrait.structures import DAY_MS, NEVER, Days, Tally, add_day, expire_days, shown_windows, tally, top, windows
 from schemas.complaints import ComplaintResolved, ComplaintUpdated
 from schemas.contacts import ContactDelivered, ContactSent
@@ -80,6 +81,16 @@ FEATURE = Feature(
     name="activity",
     part=Activity,
     folds={},
+    merge=merging(
+        Activity,
+        first_ms=min,
+        last_ms=max,
+        events=total,
+        days=days,
+        hours=tallies(len(HOURS)),
+        channels=tallies(CHANNELS_MAX),
+        weekdays=tallies(len(WEEKDAYS)),
+    ),
     view=view,
     expire=expire,
     every=fold,

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from portrait.merging import Merge
 from portrait.structures import NEVER
 from schemas.event import Event
 from schemas.types import Data
@@ -34,6 +35,7 @@ class Feature(NamedTuple):
     name: str  # attribute of the state, and field of the profile
     part: type[Part]
     folds: Mapping[type[Data], Fold]
+    merge: Merge  # of the parts of two identities that are one person's: `portrait.merging`
     view: View = unseen
     expire: Callable[[Any, int], None] = lambda part, today: None  # drop what has left all windows
     every: Fold | None = None  # folds every event, of whatever type

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from portrait.features.base import Feature, Part
+from portrait.merging import registers
 from portrait.structures import MORE, NEVER, Register, assign
 from schemas.customers import AttributesChanged, ConsentChanged, ExternalIdAssigned
 from schemas.event import Event
@@ -106,10 +107,35 @@ def _agree(value: str, other: str) -> bool:
     return value == other or (value[:4].isdigit() and (other.startswith(f"{value}-") or value.startswith(f"{other}-")))
 
 
+def merge(a: Basic, b: Basic) -> Basic:
+    merged = Basic(
+        attributes=_copy(a.attributes),
+        external=_merge_external(a.external, b.external),
+        consent=_merge_consent(a.consent, b.consent),
+        others=_copy(a.others),
+    )
+    for told in (b.attributes or {}, b.others or {}):
+        for name, register in told.items():
+            if name != MORE:
+                tell(merged, name, register)
+    if b.attributes and MORE in b.attributes:
+        merged.attributes = (merged.attributes or {}) | {MORE: Register(0, "")}
+        merged.others = (merged.others or {}) | {MORE: Register(0, "")}
+    return merged
+
+
+_merge_external, _merge_consent = registers(EXTERNAL_MAX), registers(PURPOSES_MAX)
+
+
+def _copy(told: dict[str, Register] | None) -> dict[str, Register] | None:
+    return None if told is None else dict(told)
+
+
 FEATURE = Feature(
     name="basic",
     part=Basic,
     folds={AttributesChanged: changed, ExternalIdAssigned: assigned, ConsentChanged: consented},
+    merge=merge,
     view=view,
     newest=newest,
 )

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import field
 
 from portrait.features.base import Feature, Part
+from portrait.merging import days, merging, tallies, total
 from portrait.structures import DAY_MS, Days, Tally, add_day, expire_days, shown_windows, tally, top, windows
 from schemas.clicks import AppOpened, CartChanged, ContentEngaged, ItemViewed, PageViewed, Searched, Touch
 from schemas.event import Event
@@ -131,6 +132,30 @@ FEATURE = Feature(
     name="behaviour",
     part=Behaviour,
     folds={PageViewed: page, ItemViewed: item, Searched: search, CartChanged: cart, ContentEngaged: content, AppOpened: opened},
+    merge=merging(
+        Behaviour,
+        days=days,
+        clicks=total,
+        last_ms=max,
+        dwell_ms=total,
+        pages=tallies(PAGES_MAX),
+        items=tallies(ITEMS_MAX),
+        categories=tallies(CATEGORIES_MAX),
+        brands=tallies(BRANDS_MAX),
+        searches=tallies(SEARCHES_MAX),
+        unmet=tallies(SEARCHES_MAX),
+        content=tallies(CONTENT_MAX),
+        topics=tallies(CATEGORIES_MAX),
+        devices=tallies(PLACES_MAX),
+        regions=tallies(PLACES_MAX),
+        cart_added=total,
+        cart_removed=total,
+        app_opens=total,
+        item_views=total,
+        searches_made=total,
+        cart_days=days,
+        referrers=tallies(REFERRERS_MAX),
+    ),
     view=view,
     expire=expire,
     newest=lambda part: int(part.last_ms),

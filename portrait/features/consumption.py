@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import field
 
 from portrait.features.base import Feature, Part
+from portrait.merging import calendars, days, merging, tables, tallies, total
 from portrait.structures import DAY_MS, MORE, Calendar, Days, Tally, add_day, expire_days, shown_windows, tally, top, windows
 from schemas.event import Event
 from schemas.orders import OrderCancelled, OrderDelivered, OrderPlaced, OrderRefunded
@@ -46,6 +47,11 @@ class LastOrder(Part, array_like=True, gc=False):
     order_id: str = ""
     amount_minor: int = 0
     currency: str = ""
+
+    @property
+    def order(self) -> tuple[int, str, int, str]:
+        """What they compare by."""
+        return self.ms, self.order_id, self.amount_minor, self.currency
 
 
 class Consumption(Part, array_like=True, gc=False):
@@ -107,9 +113,8 @@ def placed(part: Consumption, event: Event, today: int) -> None:
     money.orders += 1
     if data.amount_minor:
         add_day(money.days, day, today, data.amount_minor)
-    last = part.last
     order = (event.time_ms, data.order_id, data.amount_minor, data.currency)
-    if order > (last.ms, last.order_id, last.amount_minor, last.currency):
+    if order > part.last.order:
         part.last = LastOrder(*order)
     if data.discount_minor:
         part.discounted += 1
@@ -201,10 +206,41 @@ def expire(part: Consumption, today: int) -> None:
         expire_days(money.days, today)
 
 
+def later(a: LastOrder, b: LastOrder) -> LastOrder:
+    return LastOrder(*max(a.order, b.order))
+
+
+merge_money = merging(
+    Money, placed_minor=total, cancelled_minor=total, refunded_minor=total, discount_minor=total, days=days, orders=total
+)
+merge = merging(
+    Consumption,
+    days=days,
+    bought=calendars(CALENDAR_DAYS),
+    money=tables(CURRENCIES_MAX, merge_money, Money(), rank=lambda money: money.orders),
+    last=later,
+    placed=total,
+    cancelled=total,
+    refunded=total,
+    delivered=total,
+    late=total,
+    units=total,
+    discounted=total,
+    with_coupon=total,
+    by_instalments=total,
+    methods=tallies(METHODS_MAX),
+    categories=tallies(CATEGORIES_MAX),
+    brands=tallies(BRANDS_MAX),
+    items=tallies(ITEMS_MAX),
+    late_days=days,
+    new_arrivals=total,
+)
+
 FEATURE = Feature(
     name="consumption",
     part=Consumption,
     folds={OrderPlaced: placed, OrderCancelled: cancelled, OrderRefunded: refunded, OrderDelivered: delivered},
+    merge=merge,
     view=view,
     expire=expire,
     newest=lambda part: int(part.last.ms),

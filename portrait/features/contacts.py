@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import field
 
 from portrait.features.base import Feature, Part
+from portrait.merging import columns, days, merging, tables, total
 from portrait.structures import DAY_MS, MORE, Days, add_day, expire_days, windows
 from schemas.contacts import ContactClicked, ContactDelivered, ContactOpened, ContactRefused, ContactSent
 from schemas.event import Event
@@ -62,6 +63,12 @@ FEATURE = Feature(
         ContactClicked: outcome(3),
         ContactRefused: outcome(4),
     },
+    merge=merging(
+        Contacts,
+        channels=tables(CHANNELS_MAX, columns(*[total] * len(OUTCOMES)), [0] * len(OUTCOMES), rank=sum),
+        refused_days=days,
+        last_ms=max,
+    ),
     view=view,
     expire=expire,
     newest=lambda part: int(part.last_ms),

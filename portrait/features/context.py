@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from portrait.features.base import Feature, Part
+from portrait.merging import merging, tallies
 from portrait.structures import Tally, tally
 from schemas.clicks import AppOpened, CartChanged, ContentEngaged, ItemViewed, PageViewed, Searched
 from schemas.event import Event
@@ -38,5 +39,6 @@ FEATURE = Feature(
         **dict.fromkeys((PageViewed, ItemViewed, Searched, CartChanged, ContentEngaged, AppOpened), touch),
         OrderPlaced: order,
     },
+    merge=merging(Context, places=tallies(PLACES_MAX), weather=tallies(WEATHER_MAX), occasions=tallies(OCCASIONS_MAX)),
     frequent=True,
 )

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import field
 
 from portrait.features.base import Feature, Part
+from portrait.merging import days, merging, tallies, total
 from portrait.structures import DAY_MS, NEVER, WINDOW_DAYS, Days, Tally, add_day, expire_days, tally, top
 from schemas.event import Event
 from schemas.feedback import ConversationClosed, RatingGiven, SurveyAnswered
@@ -123,15 +124,32 @@ def displeased(part: Feedback, today: int) -> bool:
 
 def _due_day(part: Feedback, today: int) -> int:
     """When an answer says nothing any more: the step of the journey may change."""
-    days = [day + WINDOW_DAYS for day in part.unhappy_days]
-    days += [ms // DAY_MS + ANSWER_DAYS for ms in (part.last_nps[0], part.last_stars[0]) if ms]
-    return min((day for day in days if day > today), default=NEVER)
+    ends = [day + WINDOW_DAYS for day in part.unhappy_days]
+    ends += [ms // DAY_MS + ANSWER_DAYS for ms in (part.last_nps[0], part.last_stars[0]) if ms]
+    return min((day for day in ends if day > today), default=NEVER)
 
 
 FEATURE = Feature(
     name="feedback",
     part=Feedback,
     folds={RatingGiven: rated, SurveyAnswered: answered, ConversationClosed: closed},
+    merge=merging(
+        Feedback,
+        stars_sum=total,
+        stars_count=total,
+        last_stars=max,
+        last_nps=max,
+        answers=total,
+        conversations=total,
+        solved=total,
+        unsolved=total,
+        channels=tallies(CHANNELS_MAX),
+        unhappy_days=days,
+        motives=tallies(MOTIVES_MAX),
+        messages=total,
+        first_reply_ms=total,
+        first_replies=total,
+    ),
     view=view,
     expire=expire,
     newest=newest,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import field
 
 from portrait.features.base import Feature, Part
+from portrait.merging import latest, merging, tallies
 from portrait.structures import DAY_MS, Tally, tally
 from schemas.clicks import CartChanged, ContentEngaged, ItemViewed
 from schemas.event import Event
@@ -53,6 +54,7 @@ FEATURE = Feature(
     name="interests",
     part=Interests,
     folds={ItemViewed: item, CartChanged: item, ContentEngaged: content, OrderPlaced: order},
+    merge=merging(Interests, periods=latest(PERIODS_MAX, tallies(NAMES_MAX), None)),
     newest=lambda part: max(part.periods, default=0) * PERIOD_DAYS * DAY_MS,
     frequent=True,
 )

@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import field
 
 from portrait.features.base import Feature, Part
+from portrait.merging import days, merging, tallies, total
 from portrait.structures import DAY_MS, Days, Tally, add_day, expire_days, greatest, shown_windows, tally, top, windows
 from schemas.complaints import ComplaintOpened, ComplaintResolved, ComplaintUpdated
 from schemas.event import Event
@@ -133,10 +134,33 @@ def expire(part: Needs, today: int) -> None:
     expire_days(part.days, today)
 
 
+def merge_cases(a: list[Case], b: list[Case]) -> list[Case]:
+    known: dict[tuple[int, str], Case] = {}
+    for case in (*a, *b):
+        name = case.opened_ms, case.id
+        other = known.get(name, case)
+        category = max((case.category_ms, case.category), (other.category_ms, other.category))
+        resolution = max((case.resolved_ms, case.stars), (other.resolved_ms, other.stars))
+        severity, product = max(case.severity, other.severity), max(case.product, other.product)
+        known[name] = Case(*name, severity, *category, product, *resolution)
+    return greatest(known.values(), CASES_MAX)
+
+
 FEATURE = Feature(
     name="needs",
     part=Needs,
     folds={ComplaintOpened: opened, ComplaintUpdated: updated, ComplaintResolved: resolved},
+    merge=merging(
+        Needs,
+        days=days,
+        opened=total,
+        resolved=total,
+        stars_sum=total,
+        stars_count=total,
+        categories=tallies(CATEGORIES_MAX),
+        products=tallies(PRODUCTS_MAX),
+        cases=merge_cases,
+    ),
     view=view,
     expire=expire,
     newest=newest,

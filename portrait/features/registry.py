@@ -46,6 +46,17 @@ Parts: Any = msgspec.defstruct(
 NOTHING: Any = Parts(**{feature.name: feature.part() for feature in FEATURES})
 
 
+def merge_parts(a: Any, b: Any) -> Any:
+    """The `Parts` of two identities as one person's. Neither is changed, and the result shares nothing with them."""
+    merged = {}
+    for feature in FEATURES:
+        one, other = getattr(a, feature.name), getattr(b, feature.name)
+        if one is not None or other is not None:
+            empty = getattr(NOTHING, feature.name)
+            merged[feature.name] = feature.merge(empty if one is None else one, empty if other is None else other)
+    return Parts(**merged)
+
+
 def _folds(data: type) -> tuple[tuple[int, str, type[Part], Fold], ...]:
     found: list[tuple[int, str, type[Part], Fold]] = []
     for index, feature in enumerate(FEATURES):

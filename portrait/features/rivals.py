@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import field
 
 from portrait.features.base import Feature, Part
+from portrait.merging import columns, merging, tables, tallies, total
 from portrait.structures import MORE, Tally, tally
 from schemas.event import Event
 from schemas.social import AccountFollowed, Mention, MentionPosted, MentionShared
@@ -38,5 +39,6 @@ FEATURE = Feature(
     name="rivals",
     part=Rivals,
     folds=dict.fromkeys((MentionPosted, MentionShared, AccountFollowed), named),
+    merge=merging(Rivals, by_name=tables(RIVALS_MAX, columns(total, max), [0, 0], rank=tuple), topics=tallies(TOPICS_MAX)),
     newest=lambda part: max((latest_ms for _, latest_ms in part.by_name.values()), default=0),
 )

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import field
 
 from portrait.features.base import Feature, Part
+from portrait.merging import days, merging, registers, tallies, total
 from portrait.structures import DAY_MS, Days, Register, Tally, add_day, assign, expire_days, shown_windows, tally, top, windows
 from schemas.event import Event
 from schemas.social import AccountFollowed, Mention, MentionPosted, MentionShared
@@ -103,6 +104,23 @@ FEATURE = Feature(
     name="social",
     part=Social,
     folds={MentionPosted: posted, MentionShared: shared, AccountFollowed: followed},
+    merge=merging(
+        Social,
+        days=days,
+        posts=total,
+        shares=total,
+        follows=total,
+        reach=total,
+        audience_max=max,
+        engagement=total,
+        platforms=tallies(PLATFORMS_MAX),
+        topics=tallies(TOPICS_MAX),
+        brands=tallies(BRANDS_MAX),
+        handles=registers(PLATFORMS_MAX),
+        rival_days=days,
+        heard=tallies(TOPICS_MAX),
+        last_ms=max,
+    ),
     view=view,
     expire=expire,
     newest=lambda part: int(part.last_ms),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from msgspec import field
 
 from portrait.features.base import Feature, Part
+from portrait.merging import columns, merging, tables, tallies, total
 from portrait.structures import MORE, Tally, tally
 from schemas.event import Event
 
@@ -47,4 +48,17 @@ def newest(part: Sources) -> int:
     return max((latest_ms for _, _, latest_ms in part.by_name.values()), default=0)
 
 
-FEATURE = Feature(name="sources", part=Sources, folds={}, every=fold, newest=newest, frequent=True)
+FEATURE = Feature(
+    name="sources",
+    part=Sources,
+    folds={},
+    merge=merging(
+        Sources,
+        by_name=tables(SOURCES_MAX, columns(total, max, max), [0, 0, 0], rank=tuple),
+        refused=tallies(REFUSED_MAX),
+        refused_by=tallies(SOURCES_MAX),
+    ),
+    every=fold,
+    newest=newest,
+    frequent=True,
+)
