@@ -14,6 +14,12 @@ GUESTS, MEMBERS = 0.15, 0.5
 CLUB = {"zh": "会员中心", "en": "loyalty-club"}
 SCHOOLS = {"zh": ("高中", "大专", "本科", "本科", "硕士", "博士"), "en": ("High school", "College", "Bachelor", "Master", "PhD")}
 INCOMES = {"zh": ("低", "中等", "中等", "较高"), "en": ("low", "medium", "medium", "high")}
+#: How people and forms write telephone numbers; some write what is none.
+NUMBERS = {
+    "zh": ("{n}", "+86 {n}", "{a} {b} {c}", "{a}-{b}-{c}", "0086{n}", "{wide}", "{a}"),
+    "en": ("+44 20 7946 0{c}", "+1 (415) 555-{c}", "+61 2 5550 {c}", "555-{c}", "n/a"),
+}
+CALLABLE, BOUGHT_DATA = 0.6, 0.2
 #: Full-width digits, as some forms let people type them.
 WIDE = str.maketrans("0123456789", "０１２３４５６７８９")
 
@@ -31,6 +37,9 @@ def register(agenda: Agenda, person: Person) -> Process:
         attributes["gender"] = "female" if person.woman else "male"
         attributes["birth_year"] = str(2026 - person.age)
         attributes["occupation"] = occupation
+    if agenda.colour.random() < CALLABLE:
+        attributes["mobile"] = _number(agenda, person)
+        attributes["E-mail"] = f" {person.handle.split('_')[0].encode('punycode').decode()}{person.id[-4:]}@Example.COM"
     if person.kind == "opinion-leader-mother":
         attributes["children"] = str(agenda.rng.randint(1, 2))
     person.emit(agenda, "customers", "attributes.changed", {"attributes": attributes})
@@ -46,8 +55,23 @@ def register(agenda: Agenda, person: Person) -> Process:
             person.reachable = granted
     if agenda.colour.random() < MEMBERS:
         _joins_club(agenda, person)
+    if agenda.colour.random() < BOUGHT_DATA:
+        _bought(agenda, person)
     if person.persona.post_days:
         yield from _identity(agenda, person)
+
+
+def _number(agenda: Agenda, person: Person) -> str:
+    a, b, c = "139", f"{agenda.colour.randrange(10_000):04}", f"{agenda.colour.randrange(10_000):04}"
+    number = f"{a}{b}{c}"
+    return agenda.tint(NUMBERS[person.language]).format(n=number, a=a, b=b, c=c, wide=number.translate(WIDE))
+
+
+def _bought(agenda: Agenda, person: Person) -> None:
+    """What a partner sells of them is often a guess, and sometimes nonsense."""
+    age = agenda.tint((str(person.age), str(person.age + 9), "300"))
+    guessed = {"age": age, "city": agenda.tint((person.region.name, "北京市", "unknown")), "income": agenda.tint(("high", "高"))}
+    person.emit(agenda, "customers", "attributes.changed", {"attributes": guessed, "system": "partner:insight"})
 
 
 def _joins_club(agenda: Agenda, person: Person) -> None:

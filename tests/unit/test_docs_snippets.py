@@ -24,6 +24,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from cli.main import VERBS, LazyVerbs, load_verb
+from portrait.components import COMPONENTS
 from portrait.dimensions.registry import DIMENSIONS
 from portrait.dimensions.use import SUGGESTIONS
 from portrait.rules import risk_rose, valued_complaint
@@ -220,7 +221,19 @@ def trust_table() -> str:
     return "\n".join(["| | Kind | Systems |", "|---|---|---|", *rows])
 
 
+def components_table() -> str:
+    rows = []
+    for part in COMPONENTS:
+        fields, events = ", ".join(f"`{f}`" for f in part.fields), ", ".join(map(backticked, part.events))
+        tests = ", ".join(f"`{test.removesuffix('.py')}`" for test in part.tests)
+        name = f"**{part.name}**" if part.main else part.name
+        rows.append(f"| {name} | {part.zh} | {fields} | {events} | {part.rule} | {part.bound} | {tests} |")
+    heads = "| Of a portrait | In Chinese | Fields | Events that feed it | Rule | What is kept, at most | Tests in `tests/unit` |"
+    return "\n".join([heads, "|---|---|---|---|---|---|---|", *rows])
+
+
 TABLES = {
+    "components": (ROOT / "docs" / "dimensions.md", components_table),
     "trust": (ROOT / "docs" / "quality.md", trust_table),
     "types": (ROOT / "docs" / "publishing.md", types_table),
     "rules": (ROOT / "docs" / "actions.md", rules_table),

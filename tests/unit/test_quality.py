@@ -1,0 +1,176 @@
+"""How good the data are: what is counted of states, and what `portrait quality` prints and refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cli import main, quality
+from portrait.components import COMPONENTS
+from portrait.dimensions.registry import DIMENSIONS
+from portrait.features.registry import FEATURES
+from portrait.quality import COUNTED, Assessment
+from portrait.state import State, encode
+from profile_store.contract import Loaded
+from schemas.attributes import ATTRIBUTES
+from schemas.cleaning import FIELDS
+from schemas.profile import Profile
+from streams.intake import take_in
+from streams.metrics import Metrics
+from tests.corekit import DAY0, Customer, click, event, order
+from tests.property.lives import LogRecord
+
+RUNNER = CliRunner()
+
+
+def state(*events: Any, now: float = 10) -> State:
+    customer = Customer()
+    customer.sees(*events, now=now)
+    return customer.known
+
+
+def known() -> State:
+    return state(
+        order(2, payment_method="alipay"),
+        click(8),
+        event("item.viewed", 9, sku="A", region="上海", brand="null"),
+        event("attributes.changed", 1, attributes={"age": "300", "gender": "F", "phone": "110"}),
+        event("attributes.changed", 3, attributes={"gender": "M"}, system="partner:x"),
+    )
+
+
+def assessed(*states: State) -> Assessment:
+    found = Assessment(DAY0 + 10)
+    for each in states:
+        found.take(each)
+    return found
+
+
+def test_completeness_is_the_share_of_customers_of_whom_it_tells_anything() -> None:
+    found = assessed(known(), state(click(9)))
+    assert found.customers == 2
+    assert found.components["basic"].complete == 0.5
+    assert found.components["behaviour"].complete == 1.0
+    assert found.components["needs and pain points"].complete == 0.0
+    assert found.components["rivals"].complete == 0.0
+
+
+def test_freshness_is_the_age_of_the_newest_evidence() -> None:
+    found = assessed(known(), state(order(-35), now=10)).components["consumption"]
+    assert found.ages == {8: 1, 45: 1}
+    assert (found.median_age_days, found.fresh) == (8, 0.5)
+
+
+def test_validity_is_the_share_of_values_that_were_not_refused() -> None:
+    found = assessed(known())
+    assert (found.components["basic"].accepted, found.components["basic"].refused) == (1, 2)
+    assert found.components["basic"].valid == pytest.approx(1 / 3)
+    assert found.components["scenario and context"].valid == 1.0
+    assert found.components["lifecycle"].valid is None
+    assert found.worst_fields(9) == [("age", 0, 1), ("brand", 0, 1), ("phone", 0, 1)]
+    assert found.worst_sources(9) == [("/tests", 5, 3)]
+    assert dict(found.disputed) == {"gender": 1}
+
+
+def test_nobody_has_neither_shares_nor_ages() -> None:
+    empty = Assessment(DAY0).components["basic"]
+    assert (empty.complete, empty.valid, empty.fresh, empty.median_age_days) == (None, None, None, None)
+
+
+def test_components_name_what_there_is() -> None:
+    assert len([component for component in COMPONENTS if component.main]) == 9
+    members = {d.name: set(d.contract.__struct_fields__) for d in DIMENSIONS}
+    features = {feature.name for feature in FEATURES}
+    for component in COMPONENTS:
+        for field in component.fields:
+            name, _, member = field.partition(".")
+            assert name in members or name in Profile.__struct_fields__, field
+            assert not member or name not in members or member in members[name], field
+        assert set(component.features) <= features
+        for test in component.tests:
+            assert (Path(__file__).parent / test).exists(), test
+    checked = [field for component in COMPONENTS for field in component.checked]
+    assert len(checked) == len(set(checked))
+    assert set(checked) == FIELDS, "each field that cleaning may refuse belongs to one component"
+    assert set(checked) - ATTRIBUTES - COUNTED.keys() <= {"resolution", "rivals"}, "what is accepted of the others is counted"
+
+
+class Reader:
+    """As much of StateReader as the verb uses."""
+
+    states: list[tuple[str, State]] = []
+
+    def __init__(self, *_: Any, **__: Any) -> None: ...
+
+    async def __aenter__(self) -> Reader:
+        return self
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def count(self) -> int:
+        return len(self.states)
+
+    async def scan_states(self) -> AsyncIterator[tuple[str, Loaded]]:
+        for customer_id, found in self.states:
+            yield customer_id, Loaded(b"", encode(found))
+
+
+@pytest.fixture
+def reader(monkeypatch: pytest.MonkeyPatch) -> type[Reader]:
+    monkeypatch.setattr(quality, "StateReader", Reader)
+    monkeypatch.setattr(Reader, "states", [("C1", known()), ("C2", state(click(9))), ("C1", known())])
+    return Reader
+
+
+def test_the_verb_tells_each_component_once_and_each_customer_once(reader: type[Reader]) -> None:
+    done = RUNNER.invoke(main.app, ["quality", "--json"])
+    found = json.loads(done.stdout)
+    assert (done.exit_code, found["customers"]) == (0, 2)
+    assert [row["name"] for row in found["dimensions"]] == [component.name for component in COMPONENTS]
+    assert found["dimensions"][0]["complete"] == 0.5
+    assert found["disputed"] == {"gender": 1}
+
+
+@pytest.mark.parametrize(
+    ("lang", "words"),
+    [
+        ("en", ("2 customers", "complete", "brand relationship", "1 of 1 refused")),
+        ("zh", ("2 位客户", "完整度", "品牌关系", "说法不一")),
+    ],
+)
+def test_the_table_speaks_both_languages(reader: type[Reader], lang: str, words: tuple[str, ...]) -> None:
+    done = RUNNER.invoke(main.app, ["quality", "--lang", lang])
+    assert done.exit_code == 0
+    assert all(word in done.stdout for word in words)
+
+
+def test_a_sample_is_no_more_than_was_asked_for(reader: type[Reader]) -> None:
+    done = RUNNER.invoke(main.app, ["quality", "--sample", "1"])
+    assert "1 customers, the first that were found" in done.stdout
+
+
+def test_without_profiles_it_says_so(reader: type[Reader], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Reader, "states", [])
+    done = RUNNER.invoke(main.app, ["quality"])
+    assert done.exit_code == 1
+    assert "there are no profiles yet" in done.stderr
+
+
+def test_a_worker_counts_what_it_refused_and_no_name_that_somebody_chose() -> None:
+    sent = {"specversion": "1.0", "id": "1", "source": "/crm", "type": "attributes.changed"}
+    value = json.dumps({**sent, "data": {"attributes": {"age": "300", "my dear": "null"}}}).encode()
+    records = {("customers", 0): [LogRecord("customers", 0, 0, 1_000_000, b"C1", value)]}
+    metrics = Metrics()
+    metrics.batch(records, take_in(records, ()))
+    counted = {
+        s.labels["field"]: s.value
+        for f in metrics.registry.collect()
+        for s in f.samples
+        if s.name == "portrait_refused_values_total"
+    }
+    assert counted == {"age": 1.0, "other": 1.0}
