@@ -70,7 +70,7 @@ def evolve(
         return None
     stage_before, external_before = state.stage, external_ids(state)
     work = Settling(customer_id, state, clock_ms, scorer, policy)
-    if state.risk is not None and state.model != scorer.version:
+    if work.remodelled:
         rescore(state, scorer)
     if not state.moment_ms:  # before its first event nothing is known, so nothing was silent
         if state.events:  # it was shown as of its first event, which may lie ahead of the clock

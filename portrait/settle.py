@@ -55,7 +55,8 @@ class Settling:
     """What accumulates while one state is moved through its moments."""
 
     __slots__ = (
-        "blind", "capped", "clock_ms", "customer_id", "dirty", "moved", "policy", "scorer", "shown_risk", "stage", "state", "x",
+        "blind", "capped", "clock_ms", "customer_id", "dirty", "moved", "policy", "remodelled", "scorer", "shown_risk", "stage",
+        "state", "x",
     )  # fmt: skip
 
     def __init__(self, customer_id: str, state: State, clock_ms: int, scorer: Scorer, policy: Policy) -> None:
@@ -63,8 +64,8 @@ class Settling:
         # No clock, and no moment from an earlier one: whatever is known, older orders may stand unread.
         self.blind = not state.moment_ms and clock_ms <= 0
         self.dirty: set[int] = set()  # features whose view may have changed
-        # Whether stage, rhythm or model may have changed since the last view.
-        self.moved = not state.version or (state.risk is not None and state.model != scorer.version)
+        self.moved = not state.version  # whether stage or rhythm may have changed since the last view
+        self.remodelled = state.risk is not None and state.model != scorer.version
         self.shown_risk = b"%.4f" % state.risk if state.risk is not None else b""
         self.capped = 0
         self.stage: Stage | None = None

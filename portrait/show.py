@@ -73,9 +73,10 @@ def show(work: Settling) -> dict[str, bytes | None]:
         if work.x is not None and state.risk is not None:
             risk = b"%.4f" % state.risk
             fields["churn_risk"] = risk
-            if another_day or work.moved or risk != work.shown_risk or NEEDS in work.dirty:  # its words count complaints
+            rescored = another_day or work.moved or work.remodelled
+            if rescored or risk != work.shown_risk or NEEDS in work.dirty:  # its words count complaints
                 fields["risk"] = _json(_risk(work))
-            _show_value(work, fields, another_day)
+            _show_value(work, fields, rescored)
         if another_day or work.moved or not FUNNEL.isdisjoint(work.dirty):
             step = journey(state.parts, state.rhythm.count, state.stage, today)
             fields["journey"] = _json({"step": step.step, "why": step.why})
@@ -104,13 +105,13 @@ def _derive(state: State, numbers: Iterable[int], today: int, fields: dict[str, 
                 state.shown[number] = mark
 
 
-def _show_value(work: Settling, fields: dict[str, bytes | None], another_day: bool) -> None:
+def _show_value(work: Settling, fields: dict[str, bytes | None], rescored: bool) -> None:
     """Make the value anew where it may have changed; show it if it says something else."""
     state, before = work.state, work.state.value
     buys = round(1.0 - (state.risk or 0.0), BUYS_DIGITS)
-    if before is None or another_day or work.moved or buys != before.buys or CONSUMPTION in work.dirty:
+    if before is None or rescored or buys != before.buys or CONSUMPTION in work.dirty:
         state.value = expect(work, state.scored_day)
-        if work.moved or state.value != before:
+        if work.moved or work.remodelled or state.value != before:
             fields["value"] = _json(shown_value(state.value, work.scorer.horizon_days))
 
 
