@@ -28,15 +28,18 @@ PATIENCE_S = 20.0
 #: Of the kills that come at random, so many hit a worker that has work; the others just any.
 READY_SHARE = 0.8
 RESPAWN_S = 2.0
+#: How a worker ends that is sent these.
+EXITS = {signal.SIGKILL: (-signal.SIGKILL,), signal.SIGTERM: (0,)}
 LOG_BYTES_SHOWN = 2000
 
 
 class Worker:
-    """One process. ``expected``: the harness is about to end it, so its end is no news."""
+    """One process. ``expected``: the harness is about to end it. That is no news, if it ends in the way that was asked for."""
 
     def __init__(self, number: int, directory: Path, environment: Mapping[str, str]) -> None:
         self.number = number
         self.expected = self.stopped = self._began = False
+        self._asked: set[int] = set()  # exit codes
         self.log = directory / f"worker-{number}.log"
         self._arm = directory / f"arm-{number}"
         ours = {"FAULT_ARM": str(self._arm), "FAULT_OWED": str(directory / "owed")}
@@ -48,6 +51,11 @@ class Worker:
     def exit(self) -> int | None:
         """Its exit code, negative for a signal; None while it runs."""
         return self.process.exitcode
+
+    @property
+    def as_asked(self) -> bool:
+        """It has ended in a way that the harness has asked for, and nothing of its own came first."""
+        return self.expected and self.exit in self._asked
 
     @property
     def up(self) -> bool:
@@ -64,6 +72,7 @@ class Worker:
         return self._began
 
     def arm(self, point: str) -> None:
+        self._asked.add(POINT_EXIT)
         partial = self._arm.with_suffix(".new")
         partial.write_text(point)
         partial.rename(self._arm)
@@ -73,6 +82,7 @@ class Worker:
 
     def signal(self, number: int) -> None:
         if self.exit is None and self.process.pid:
+            self._asked.update(EXITS.get(number, ()))
             os.kill(self.process.pid, number)
 
     async def has_begun(self, timeout_s: float) -> None:
@@ -111,7 +121,7 @@ class Fleet:
             for worker in [w for w in self.workers if w.exit is not None]:
                 self.workers.remove(worker)
                 worker.disarm()
-                if not worker.expected:
+                if not worker.as_asked:
                     self._note(worker)
             if len(self.workers) < self.wanted:
                 await asyncio.sleep(self._rng.random() * RESPAWN_S)

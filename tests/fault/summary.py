@@ -44,6 +44,7 @@ def summary_of(journal: Journal, verdict: Verdict, load: At, directory: Path, ju
         "faults": dict(sorted(done.items())),
         "points": dict(sorted(Counter(entry["died_at"] for entry in faults if entry.get("died_at")).items())),
         "unexpected_exits": len(exits),
+        "ended_late": sum("exit" in entry and entry["exit"] is None for entry in faults),  # asked to end, and had to be killed
         **_recovery(journal.of("recovered")),
         "recoveries_unseen": len({e["number"] for e in journal.of("fault")} - {e["number"] for e in journal.of("recovered")}),
         "minutes": round(quiet["s"] / 60, 1),

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
 
 from tests.fault.faults import FAULTS, numbers, schedule
+from tests.fault.fleet import Fleet, Worker
 from tests.fault.journal import Journal
 from tests.fault.load import At, Load, parcels
 from tests.fault.proxy import Proxy
 from tests.fault.servers import Store
+from tests.fault.worker import POINT_EXIT
 from tests.servers_kafka import HOST
 from tests.servers_redis import find_server
 
@@ -149,6 +154,71 @@ def test_each_fault_has_a_switch_and_comes_at_least_once_but_for_the_long_one() 
     assert numbers(10, {"wipe": 0, "away_long": 1}) == {**few, "wipe": 0, "away_long": 1}
     assert sum(numbers(0, {}).values()) == 0
     assert schedule(few, Random("1")) == schedule(few, Random("1")) != schedule(few, Random("2"))
+
+
+class Process:
+    """Of a worker that ends with this code, whatever it is asked."""
+
+    pid = 1
+
+    def __init__(self, exitcode: int) -> None:
+        self._ends_with, self.exitcode = exitcode, None
+
+    def start(self) -> None:
+        pass
+
+    def end(self) -> None:
+        self.exitcode = self._ends_with  # type: ignore[assignment]
+
+
+def ended(exitcode: int, *asked: Callable[[Worker], object], directory: Path, monkeypatch: pytest.MonkeyPatch) -> Worker:
+    process = Process(exitcode)
+    monkeypatch.setattr("tests.fault.fleet.PROCESSES", SimpleNamespace(Process=lambda **_: process))
+    monkeypatch.setattr("tests.fault.fleet.os.kill", lambda pid, number: None)
+    worker = Worker(1, directory, {})
+    for ask in asked:
+        worker.expected = True
+        ask(worker)
+    process.end()
+    return worker
+
+
+def test_a_worker_that_ends_in_another_way_than_it_was_asked_to_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def as_asked(exitcode: int, *asked: Callable[[Worker], object]) -> bool:
+        return ended(exitcode, *asked, directory=tmp_path, monkeypatch=monkeypatch).as_asked
+
+    def point(worker: Worker) -> None:
+        worker.arm("written")
+
+    def kill(worker: Worker) -> None:
+        worker.signal(signal.SIGKILL)
+
+    def term(worker: Worker) -> None:
+        worker.signal(signal.SIGTERM)
+
+    assert as_asked(POINT_EXIT, point)
+    assert as_asked(-signal.SIGKILL, kill)
+    assert as_asked(-signal.SIGKILL, point, kill), "it did not come by"
+    assert as_asked(0, term)
+    assert not as_asked(0), "by itself"
+    assert not as_asked(-signal.SIGKILL), "by somebody else"
+    assert not as_asked(70, point), "of its own, while it was armed"
+    assert not as_asked(0, point)
+    assert not as_asked(70, term)
+    assert not as_asked(POINT_EXIT, term)
+
+
+def test_the_supervisor_tells_of_a_worker_that_died_of_its_own_while_it_was_armed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[dict[str, Any]] = []
+    fleet = Fleet(tmp_path, {}, Random(1), lambda event, **details: told.append({"event": event, **details}))
+    for exitcode in (70, POINT_EXIT):
+        asked: list[Callable[[Worker], object]] = [lambda worker: worker.arm("written")]
+        fleet.workers.append(ended(exitcode, *asked, directory=tmp_path, monkeypatch=monkeypatch))
+    with suppress(TimeoutError):
+        asyncio.run(asyncio.wait_for(fleet.supervise(), 0.05))
+    assert [(each["event"], each["exit"]) for each in told] == [("ended by itself", 70)]
 
 
 def test_a_journal_goes_on_where_it_was_torn(tmp_path: Path) -> None:
