@@ -84,6 +84,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "cart": ("cart +{added} -{removed}", "购物车 +{added} -{removed}"),
     "searches": ("searches {counts}", "搜索 {counts}"),
     "unmet": ("found nothing for {counts}", "未搜到 {counts}"),
+    "paths": ("ways {counts}", "路径 {counts}"),
+    "store_visits": ("in shops {n}: {counts}", "到店 {n} 次：{counts}"),
     "devices": ("on {counts}", "设备 {counts}"),
     "mentions": ("posts {posts}, shares {shares}", "发帖 {posts}，转发 {shares}"),
     "audience": ("up to {n} hear it", "受众最多 {n}"),
@@ -313,6 +315,10 @@ class Sheet:
         )
         yield _joined(_ranked(seen.categories), _ranked(seen.brands))
         yield _joined(self._counts("searches", seen.searches), self._counts("unmet", seen.unmet))
+        yield _joined(
+            self._counts("paths", seen.paths),
+            seen.store_visits and self._t("store_visits", n=seen.store_visits, counts=_ranked(seen.stores)),
+        )
 
     def _says(self, social: contract.Social) -> Iterator[Text | str]:
         yield _joined(

@@ -36,6 +36,7 @@ MEMBERS: Mapping[str, tuple[str, str]] = {
     "carts": ("days with a cart (90 days)", "加购天数（90 天）"),
     "abandoned": ("carts left behind", "弃购率"),
     "enters_by": ("comes by", "入口"),
+    "seconds_a_look": ("seconds a look", "每次停留（秒）"),
     "cycle_days": ("buys every (days)", "购买周期（天）"),
     "average_order_minor": ("average order", "均单"),
     "currency": ("currency", "币种"),
@@ -81,6 +82,7 @@ MEMBERS: Mapping[str, tuple[str, str]] = {
     "reach": ("heard", "触达人次"),
     "sharing": ("shares by", "分享方式"),
     "domains": ("heard on", "影响领域"),
+    "circles": ("follows", "圈层"),
     # experience, use
     "awareness": ("met us by", "认知"),
     "consideration": ("considered by", "考虑"),

@@ -61,6 +61,7 @@ def social(events: Sequence[Event], today: int) -> list[Any]:
         ones([event for event in mentions if event.data.rivals], today),
         _heard(said),
         max([0, *(event.time_ms for event in mentions)]),
+        counts([event.data.account for event in of_type(mentions, AccountFollowed)], 6),
     ]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from oracle.tools import DAY_MS, counts, of_type, ones, total
-from schemas.clicks import AppOpened, CartChanged, ContentEngaged, ItemViewed, PageViewed, Searched, Touch
+from schemas.clicks import AppOpened, CartChanged, ContentEngaged, ItemViewed, PageViewed, Searched, StoreVisited, Touch
 from schemas.complaints import ComplaintResolved, ComplaintUpdated
 from schemas.contacts import ContactDelivered, ContactSent
 from schemas.customers import AttributesChanged, ExternalIdAssigned, IdentityLinked, IdentityUnlinked
@@ -37,7 +37,7 @@ def activity(events: Sequence[Event], today: int) -> list[Any]:
 def behaviour(events: Sequence[Event], today: int) -> list[Any]:
     clicks = of_type(events, Touch)
     pages, items, carts = of_type(clicks, PageViewed), of_type(clicks, ItemViewed), of_type(clicks, CartChanged)
-    searches, content = of_type(clicks, Searched), of_type(clicks, ContentEngaged)
+    searches, content, stores = of_type(clicks, Searched), of_type(clicks, ContentEngaged), of_type(clicks, StoreVisited)
     return [
         ones(clicks, today),
         len(clicks),
@@ -60,7 +60,23 @@ def behaviour(events: Sequence[Event], today: int) -> list[Any]:
         len(searches),
         ones([event for event in carts if event.data.action == "added"], today),
         counts([event.data.referrer for event in pages], 6),
+        counts([_path(event.data) for event in pages if event.data.referrer], 6),
+        counts([event.data.store for event in stores], 4),
+        len(stores),
     ]
+
+
+def _path(viewed: PageViewed) -> str:
+    return " > ".join(_step(page) for page in (viewed.referrer or "", viewed.page))
+
+
+def _step(page: str) -> str:
+    """The host of an address, or the page itself."""
+    if "://" in page:
+        page = page.split("://", 1)[1].split("/", 1)[0]
+        if page.startswith("www."):
+            page = page[4:]
+    return page.split("?", 1)[0][:48]
 
 
 def context(events: Sequence[Event], today: int) -> list[Any]:

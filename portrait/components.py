@@ -78,8 +78,8 @@ COMPONENTS = (
         ("behaviour", "activity"),
         "counts by name and window, ways from page to page, offline visits; the kind of decision by looks and searches an order",
         "counts of at most 12 names; 90 days",
-        ("test_core_evolve.py", "test_dimension_decisions.py"),
-        ("device", "category", "query"),
+        ("test_core_evolve.py", "test_feature_ways.py", "test_dimension_decisions.py"),
+        ("device", "category", "query", "store"),
     ),
     Component(
         "consumption",

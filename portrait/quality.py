@@ -31,6 +31,7 @@ COUNTED: Mapping[str, tuple[tuple[str, str], ...]] = {
     "category": (("behaviour", "categories"), ("consumption", "categories"), ("needs", "categories")),
     "brand": (("behaviour", "brands"), ("consumption", "brands")),
     "query": (("behaviour", "searches"),),
+    "store": (("behaviour", "stores"),),
     "topic": (("behaviour", "topics"),),
     "payment_method": (("consumption", "methods"),),
     "place": (("context", "places"),),

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from schemas.attributes import ATTRIBUTES, attribute_of, value_of
-from schemas.clicks import AppOpened, CartChanged, ContentEngaged, ItemViewed, PageViewed, Searched
+from schemas.clicks import AppOpened, CartChanged, ContentEngaged, ItemViewed, PageViewed, Searched, StoreVisited
 from schemas.complaints import ComplaintOpened, ComplaintResolved, ComplaintUpdated
 from schemas.contacts import ContactClicked, ContactDelivered, ContactOpened, ContactRefused, ContactSent
 from schemas.customers import AttributesChanged, ConsentChanged
@@ -111,6 +111,7 @@ LOOKED: dict[type, tuple[Looked, ...]] = {
     CartChanged: (*_TOUCH, _look(PLAIN, *_AROUND, "category")),
     ContentEngaged: (*_TOUCH, _look(PLAIN, *_AROUND, "topic")),
     AppOpened: (*_TOUCH, _look(PLAIN, *_AROUND)),
+    StoreVisited: (*_TOUCH, _look(PLAIN, *_AROUND), _look(PLAIN, "store", required=True)),
     OrderPlaced: (_look(ROUTE, "channel"), _look(PAYMENT, "payment_method"), _look(PLAIN, "occasion")),
     ComplaintOpened: (_look(ROUTE, "channel"), _look(PLAIN, "category")),
     ComplaintUpdated: (_look(PLAIN, "category"),),

@@ -1,4 +1,4 @@
-"""Topic ``clicks``: what a customer does on the web, in the app, in a mini program."""
+"""Topic ``clicks``: what a customer does on the web, in the app, in a mini program, and in a shop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class PageViewed(Touch, frozen=True, kw_only=True, gc=False):
 
     page: Line
     dwell_ms: DurationMs = 0
-    referrer: Line | None = None
+    referrer: Line | None = None  # an address or a name; from a page of ours its path, as page has it: /c/running
 
 
 class ItemViewed(Touch, frozen=True, kw_only=True, gc=False):
@@ -74,6 +74,13 @@ class AppOpened(Touch, frozen=True, kw_only=True, gc=False):
     version: Name | None = None
 
 
+class StoreVisited(Touch, frozen=True, kw_only=True, gc=False):
+    """The customer was in a shop or a branch, whether they bought or not."""
+
+    store: Name
+    dwell_ms: DurationMs = 0
+
+
 TOPIC = Topic(
     name="clicks",
     code=1,
@@ -85,5 +92,6 @@ TOPIC = Topic(
         EventType("cart.changed", CartChanged),
         EventType("content.engaged", ContentEngaged),
         EventType("app.opened", AppOpened),
+        EventType("store.visited", StoreVisited),
     ),
 )

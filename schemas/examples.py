@@ -61,6 +61,10 @@ _DATA: dict[str, tuple[str, dict[str, Any]]] = {
         {**_TOUCH, "content": "v-501", "kind": "video", "topic": "review", "action": "liked", "dwell_ms": 180_000},
     ),
     "app.opened": ("2026-05-02T07:58:00+08:00", {**_TOUCH, "version": "8.2.1"}),
+    "store.visited": (
+        "2026-05-02T15:10:00+08:00",
+        {**_TOUCH, "channel": "store", "place": "store", "store": "南京西路店", "dwell_ms": 1_500_000},
+    ),
     "order.placed": (
         _PLACED,
         {

@@ -92,6 +92,9 @@ class Behaviour(View, frozen=True, kw_only=True):
     regions: Counts = {}
     cart: Cart | None = None
     app_opens: int = 0
+    paths: Counts = {}  # "from > to": ways between pages, and from other sites
+    stores: Counts = {}  # shops that they were in
+    store_visits: int = 0
 
 
 class LastOrder(View, frozen=True, kw_only=True):
@@ -156,6 +159,7 @@ class Social(View, frozen=True, kw_only=True):
     platforms: Counts = {}
     topics: Counts = {}
     brands: Counts = {}
+    accounts: Counts = {}  # whom they follow: their circles
     rivals_90d: int = 0  # posts, shares and follows that name a rival
     handles: dict[str, str] = {}  # by platform, the latest
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from cli.population.agenda import Agenda
+from cli.population.agenda import MINUTE_MS, Agenda
 from cli.population.catalogue import MEALS
 from cli.population.person import Person
 
@@ -24,6 +24,8 @@ FEASTS = {
 WEATHER = (("cold", "snow", "clear"), ("rain", "clear", "wind"), ("heat", "clear", "rain"), ("rain", "clear", "wind"))
 PLACE_KNOWN, WEATHER_KNOWN, REFERRER_KNOWN, GIFT = 0.6, 0.3, 0.6, 0.5
 STUDENT_AGE = 23
+ONWARD = 0.6
+STORES = {"zh": ("{region}旗舰店", "{region}万象城店"), "en": ("{region} High Street", "{region} Mall")}
 
 
 def around(agenda: Agenda, person: Person) -> dict[str, str]:
@@ -48,6 +50,22 @@ def referrer(agenda: Agenda, person: Person) -> dict[str, str]:
     ways = REFERRERS[person.language]
     usual = ways[person.audience % len(ways)]
     return {"referrer": agenda.tint((usual, usual, usual, *ways))}
+
+
+def onward(agenda: Agenda, page: str, shelf: str) -> dict[str, object]:
+    """The page that is gone to from the first one, for most."""
+    there = f"/c/{shelf}"
+    if page == there or agenda.colour.random() > ONWARD:
+        return {}
+    return {"page": there, "referrer": page, "dwell_ms": int(2_000 + agenda.colour.random() * 30_000)}
+
+
+def in_store(agenda: Agenda, person: Person) -> None:
+    """Over the threshold of a shop of their town."""
+    store = agenda.tint(STORES[person.language]).format(region=person.region.name)
+    dwell_ms = int((5 + agenda.colour.random() * 40) * MINUTE_MS)
+    data = {"channel": "store", "place": "store", "region": person.region.name, "store": store, "dwell_ms": dwell_ms}
+    person.emit(agenda, "clicks", "store.visited", data)
 
 
 def bought_for(agenda: Agenda, person: Person, shelf: str) -> dict[str, str]:

@@ -72,6 +72,8 @@ def visit(agenda: Agenda, person: Person, buying: bool = False) -> Process:
     persona = person.persona
     channel = agenda.pick(persona.channels)
     if channel in ("phone", "store"):
+        if channel == "store":
+            scene.in_store(agenda, person)
         if buying:
             yield from _order_in_person(agenda, person, channel)
         return
@@ -139,6 +141,8 @@ def _arrive(agenda: Agenda, person: Person, touch: dict[str, Any], shelf: str) -
         person.emit(
             agenda, "clicks", "page.viewed", {**touch, "page": page, "dwell_ms": dwell_ms, **scene.referrer(agenda, person)}
         )
+        if onward := scene.onward(agenda, page, shelf):
+            person.emit(agenda, "clicks", "page.viewed", {**touch, **onward})
     yield agenda.between(5_000, 40_000)
     if agenda.chance(person.persona.searching):
         item = person.choose(agenda, shelf)

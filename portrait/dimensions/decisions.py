@@ -12,6 +12,7 @@ from portrait.structures import MORE, NEVER, WINDOW_DAYS
 from schemas.profile import Trait, View
 
 ORDERS_LEAST = 3
+CLICKS_LEAST = 10
 #: So many looks an order are an ordinary decision: half the evidence speaks for a researcher, half for an impulse.
 USUAL_LOOKS = 4
 #: How much of the evidence must speak for a kind of decision.
@@ -29,6 +30,7 @@ class Decisions(View, frozen=True, kw_only=True):
     carts: int = 0  # days of the last 90 on which something was put into the cart: at least so many
     abandoned: float | None = None  # share of these after which nothing was bought on the same or the next day
     enters_by: Trait | None = None  # domain or name of where they come from; app, when it is opened by itself
+    seconds_a_look: int = 0  # at each click, on average at least so many; from ten clicks on
 
 
 def derive(facts: Facts) -> tuple[View | None, int]:
@@ -43,6 +45,7 @@ def derive(facts: Facts) -> tuple[View | None, int]:
         carts=at_least(carts),
         abandoned=round(abandoned / carts, 1) if carts else None,
         enters_by=_entry(behaviour),
+        seconds_a_look=at_least(behaviour.dwell_ms // 1000 // behaviour.clicks) if behaviour.clicks >= CLICKS_LEAST else 0,
     )
     return (view if view != NOTHING else None), due
 
@@ -88,7 +91,7 @@ def _carts(behaviour: Any, consumption: Any, today: int) -> tuple[int, int, int]
 def _entry(behaviour: Any) -> Trait | None:
     ways: dict[str, int] = {}
     for referrer, n in (behaviour.referrers or {}).items():
-        if referrer != MORE:
+        if referrer != MORE and not referrer.startswith("/"):  # from a page of ours nobody enters
             name = entry_of(referrer)
             ways[name] = ways.get(name, 0) + n
     if behaviour.app_opens:

@@ -29,6 +29,7 @@ class Influence(View, frozen=True, kw_only=True):
     audience: str = ""  # personal, nano (from 1,000 followers), micro (10,000), macro (100,000) or mega (1,000,000)
     reach: int = 0  # heard at least so often, over all posts and shares: a power of ten
     sharing: Trait | None = None  # writes, passes_on or both
+    circles: list[str] = []  # whom they follow, most followed first; at most three
     domains: list[Trait] = []  # topics in which others react, most likes, comments and shares first; at most two
 
 
@@ -44,6 +45,7 @@ def derive(facts: Facts) -> tuple[View | None, int]:
             audience=next(name for least, name in BANDS if social.audience_max >= least) if social.audience_max else "",
             reach=10 ** int(log10(social.reach)) if social.reach else 0,
             sharing=_sharing(social),
+            circles=ranked(social.accounts or {}, SHOWN),
             domains=_domains(social.heard or {}),
         )
     )

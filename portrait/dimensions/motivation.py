@@ -76,6 +76,12 @@ def _seen(parts: Any) -> dict[str, tuple[int, int]]:
         priced, searches = searched[PRICED], searched[-1]
         for motive, place in WISHES:
             seen[motive] = searched[place] + read[place], searches + read[-1]
+    for counts in (consumption.categories if consumption is not None else None, social.topics if social is not None else None):
+        met = wishes(counts)  # what is bought and said counts where it speaks of the motive at all
+        for motive, place in WISHES:
+            if met[place]:
+                n, of = seen.get(motive, (0, 0))
+                seen[motive] = n + met[place], of + met[-1]
     if consumption is not None and consumption.placed >= LEAST:
         orders = consumption.placed
         seen["price"] = promoted(consumption) + priced, orders + searches

@@ -1,7 +1,8 @@
-"""What a customer looks at: pages, items, searches, carts, content; from ``clicks``."""
+"""What a customer looks at: pages and the ways between them, items, searches, carts, content, shops; from ``clicks``."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from msgspec import field
@@ -9,11 +10,12 @@ from msgspec import field
 from portrait.features.base import Feature, Part
 from portrait.merging import days, merging, tallies, total
 from portrait.structures import DAY_MS, Days, Tally, add_day, expire_days, shown_windows, tally, top, windows
-from schemas.clicks import AppOpened, CartChanged, ContentEngaged, ItemViewed, PageViewed, Searched, Touch
+from schemas.clicks import AppOpened, CartChanged, ContentEngaged, ItemViewed, PageViewed, Searched, StoreVisited, Touch
 from schemas.event import Event
 
 PAGES_MAX, ITEMS_MAX, CATEGORIES_MAX, BRANDS_MAX, SEARCHES_MAX, PLACES_MAX = 8, 8, 12, 8, 8, 4
-CONTENT_MAX, REFERRERS_MAX = 5, 6
+CONTENT_MAX, REFERRERS_MAX, PATHS_MAX, STORES_MAX = 5, 6, 6, 4
+STEP_LENGTH_MAX, REMEMBERED = 48, 4096
 SHOWN = 3
 
 
@@ -39,6 +41,9 @@ class Behaviour(Part, array_like=True, gc=False):
     searches_made: int = 0
     cart_days: Days = field(default_factory=dict)  # times that something was put into the cart
     referrers: Tally | None = None
+    paths: Tally | None = None  # "from > to": ways between pages
+    stores: Tally | None = None  # shops that they were in
+    store_visits: int = 0
 
 
 def touch(part: Behaviour, event: Event, today: int) -> None:
@@ -59,6 +64,8 @@ def page(part: Behaviour, event: Event, today: int) -> None:
     touch(part, event, today)
     part.pages = tally(part.pages, event.data.page, PAGES_MAX)
     part.referrers = tally(part.referrers, event.data.referrer, REFERRERS_MAX)
+    if event.data.referrer:
+        part.paths = tally(part.paths, f"{step(event.data.referrer)} > {step(event.data.page)}", PATHS_MAX)
     part.dwell_ms += event.data.dwell_ms
 
 
@@ -103,6 +110,21 @@ def opened(part: Behaviour, event: Event, today: int) -> None:
     part.app_opens += 1
 
 
+def visited(part: Behaviour, event: Event, today: int) -> None:
+    touch(part, event, today)
+    part.store_visits += 1
+    part.stores = tally(part.stores, event.data.store, STORES_MAX)
+
+
+@lru_cache(REMEMBERED)
+def step(page: str) -> str:
+    """A page as a step of a path: of an address the host without ``www.``, else the text; without a query, and not long."""
+    _, scheme, rest = page.partition("://")
+    if scheme:
+        page = rest.partition("/")[0].removeprefix("www.")
+    return page.partition("?")[0][:STEP_LENGTH_MAX]
+
+
 def view(part: Behaviour, today: int) -> tuple[dict[str, Any] | None, int]:
     week, month, quarter, due = windows(part.days, today)
     if not part.clicks:
@@ -112,14 +134,28 @@ def view(part: Behaviour, today: int) -> tuple[dict[str, Any] | None, int]:
         "last_click_ms": part.last_ms,
         "dwell_ms": part.dwell_ms,
     }
-    for name in ("pages", "items", "categories", "brands", "searches", "unmet", "content", "topics", "devices", "regions"):
+    for name in (
+        "pages",
+        "items",
+        "categories",
+        "brands",
+        "searches",
+        "unmet",
+        "content",
+        "topics",
+        "devices",
+        "regions",
+        "paths",
+        "stores",
+    ):
         counts = getattr(part, name)
         if counts:
             shown[name] = top(counts, SHOWN)
     if part.cart_added or part.cart_removed:
         shown["cart"] = {"added": part.cart_added, "removed": part.cart_removed}
-    if part.app_opens:
-        shown["app_opens"] = part.app_opens
+    for name in ("app_opens", "store_visits"):
+        if n := getattr(part, name):
+            shown[name] = n
     return shown, due
 
 
@@ -131,7 +167,15 @@ def expire(part: Behaviour, today: int) -> None:
 FEATURE = Feature(
     name="behaviour",
     part=Behaviour,
-    folds={PageViewed: page, ItemViewed: item, Searched: search, CartChanged: cart, ContentEngaged: content, AppOpened: opened},
+    folds={
+        PageViewed: page,
+        ItemViewed: item,
+        Searched: search,
+        CartChanged: cart,
+        ContentEngaged: content,
+        AppOpened: opened,
+        StoreVisited: visited,
+    },
     merge=merging(
         Behaviour,
         days=days,
@@ -155,6 +199,9 @@ FEATURE = Feature(
         searches_made=total,
         cart_days=days,
         referrers=tallies(REFERRERS_MAX),
+        paths=tallies(PATHS_MAX),
+        stores=tallies(STORES_MAX),
+        store_visits=total,
     ),
     view=view,
     expire=expire,

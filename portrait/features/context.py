@@ -5,7 +5,7 @@ from __future__ import annotations
 from portrait.features.base import Feature, Part
 from portrait.merging import merging, tallies
 from portrait.structures import Tally, tally
-from schemas.clicks import AppOpened, CartChanged, ContentEngaged, ItemViewed, PageViewed, Searched
+from schemas.clicks import AppOpened, CartChanged, ContentEngaged, ItemViewed, PageViewed, Searched, StoreVisited
 from schemas.event import Event
 from schemas.orders import OrderPlaced
 
@@ -36,7 +36,7 @@ FEATURE = Feature(
     name="context",
     part=Context,
     folds={
-        **dict.fromkeys((PageViewed, ItemViewed, Searched, CartChanged, ContentEngaged, AppOpened), touch),
+        **dict.fromkeys((PageViewed, ItemViewed, Searched, CartChanged, ContentEngaged, AppOpened, StoreVisited), touch),
         OrderPlaced: order,
     },
     merge=merging(Context, places=tallies(PLACES_MAX), weather=tallies(WEATHER_MAX), occasions=tallies(OCCASIONS_MAX)),

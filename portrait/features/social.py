@@ -12,7 +12,7 @@ from portrait.structures import DAY_MS, Days, Register, Tally, add_day, assign, 
 from schemas.event import Event
 from schemas.social import AccountFollowed, Mention, MentionPosted, MentionShared
 
-PLATFORMS_MAX, TOPICS_MAX, BRANDS_MAX, SHOWN = 8, 8, 8, 3
+PLATFORMS_MAX, TOPICS_MAX, BRANDS_MAX, ACCOUNTS_MAX, SHOWN = 8, 8, 8, 6, 3
 
 
 class Social(Part, array_like=True, gc=False):
@@ -30,6 +30,7 @@ class Social(Part, array_like=True, gc=False):
     rival_days: Days = field(default_factory=dict)  # posts, shares and follows that name a rival
     heard: Tally | None = None  # topic -> likes, comments and shares received
     last_ms: int = 0
+    accounts: Tally | None = None  # whom they follow
 
 
 def said(part: Social, event: Event, today: int) -> None:
@@ -72,6 +73,7 @@ def shared(part: Social, event: Event, today: int) -> None:
 
 def followed(part: Social, event: Event, today: int) -> None:
     part.follows += 1
+    part.accounts = tally(part.accounts, event.data.account, ACCOUNTS_MAX)
     about(part, event, today)
 
 
@@ -85,7 +87,7 @@ def view(part: Social, today: int) -> tuple[dict[str, Any] | None, int]:
     for name in ("posts", "shares", "follows", "reach", "audience_max", "engagement"):
         if n := getattr(part, name):
             shown[name] = n
-    for name in ("platforms", "topics", "brands"):
+    for name in ("platforms", "topics", "brands", "accounts"):
         if counts := getattr(part, name):
             shown[name] = top(counts, SHOWN)
     if rivals:
@@ -120,6 +122,7 @@ FEATURE = Feature(
         rival_days=days,
         heard=tallies(TOPICS_MAX),
         last_ms=max,
+        accounts=tallies(ACCOUNTS_MAX),
     ),
     view=view,
     expire=expire,

@@ -116,6 +116,11 @@ def test_lines_and_lists_are_cleaned_too() -> None:
     assert (placed.data.payment_method, placed.refused) == ("wechatpay", ("brand",))
 
 
+def test_a_shop_that_is_not_named_stays_and_is_told() -> None:
+    visited = made("store.visited", 0, store="N/A", channel="门店")
+    assert (visited.data.store, visited.data.channel, visited.refused) == ("N/A", "store", ("store",))
+
+
 def test_a_purpose_of_consent_is_the_same_in_both_languages() -> None:
     assert made("consent.changed", 0, purpose="营销", granted=False).data.purpose == "marketing"
 
