@@ -126,7 +126,7 @@ AFTER: Mapping[str, tuple[str, ...]] = {
     "consent": ("provenance",),
 }
 #: May take two lines.
-WHOLE = frozenset(("person", "use"))
+WHOLE = frozenset(("person", "use", "stage", "risk", "next"))
 PLACED = frozenset((*FIRST, *(name for names in AFTER.values() for name in names)))
 NO_DIMS: Mapping[str, Any] = {}
 
@@ -172,7 +172,7 @@ class Sheet:
         self._add_derived(grid, FIRST)
         for label, lines in sections:
             for n, line in enumerate(line for line in lines if line):
-                grid.add_row(self._t(label) if n == 0 else "", _one_line(line))
+                grid.add_row(self._t(label) if n == 0 else "", line if label in WHOLE else _one_line(line))
             self._add_derived(grid, AFTER.get(label, ()))
         self._add_derived(grid, tuple(self._derived.keys() - PLACED))
         legend = Text(self._t("legend"), "bright_black") if self._derived else ""
@@ -199,7 +199,13 @@ class Sheet:
         return ago(ms, self._now_ms, self._lang)
 
     def _counts(self, key: str, counts: Mapping[str, int]) -> str:
-        return self._t(key, counts=_ranked(counts)) if counts else ""
+        return self._t(key, counts=self._ranked(counts, key)) if counts else ""
+
+    def _ranked(self, counts: Mapping[str, int], of: str = "") -> str:
+        """``books 12, toys 3``: the most counted, most first; ``3+`` where there were too many to count each."""
+        more = "+" if ESTIMATED in counts else ""
+        ranked = sorted((-n, name) for name, n in counts.items() if name != ESTIMATED)[:COUNTED]
+        return ", ".join(f"{plain(value(of, name, self._lang))} {-n}{more}" for n, name in ranked)
 
     def _ifs(self, shown: object, *names: str) -> Iterator[str]:
         """A word with its count for each of these members that is not zero."""
@@ -276,11 +282,13 @@ class Sheet:
     def _trouble(self, needs: contract.Needs) -> Iterator[Text | str]:
         asked = needs.complaints
         stars = self._t("satisfaction", stars=f"{needs.satisfaction:g}") if needs.satisfaction is not None else ""
-        yield _joined(self._t("complaints", total=asked.total, quarter=asked.quarter), _ranked(needs.categories), stars)
+        yield _joined(self._t("complaints", total=asked.total, quarter=asked.quarter), self._ranked(needs.categories), stars)
         for case in needs.open:
             severity = self._value(case.severity)
             text = self._t("waiting", severity=severity, span=span(self._now_ms - case.opened_at_ms, self._lang))
-            about = _joined(plain(case.category or ""), plain(case.product or ""), plain(case.id))
+            about = _joined(
+                self._value(value("category", case.category or "", self._lang)), plain(case.product or ""), plain(case.id)
+            )
             yield Text.assemble(("● ", "red" if case.severity in _SEVERE else "yellow"), _joined(text, about))
 
     def _journey(self, journey: contract.Journey) -> Iterator[Text | str]:
@@ -299,7 +307,7 @@ class Sheet:
                 self._t("spend", total=total, quarter=quarter),
                 average is not None and self._t("average", amount=money(average, currency)),
             )
-        yield _joined(_ranked(bought.categories), _ranked(bought.brands))
+        yield _joined(self._ranked(bought.categories), self._ranked(bought.brands))
         yield _joined(
             *self._ifs(bought, "discounted", "with_coupon", "by_instalments", "cancelled", "refunded"),
             bought.late and self._t("late", late=bought.late, delivered=bought.delivered),
@@ -313,17 +321,17 @@ class Sheet:
             seen.dwell_ms and self._t("dwell", span=span(seen.dwell_ms, self._lang)),
             seen.cart and self._t("cart", added=seen.cart.added, removed=seen.cart.removed),
         )
-        yield _joined(_ranked(seen.categories), _ranked(seen.brands))
+        yield _joined(self._ranked(seen.categories), self._ranked(seen.brands))
         yield _joined(self._counts("searches", seen.searches), self._counts("unmet", seen.unmet))
         yield _joined(
             self._counts("paths", seen.paths),
-            seen.store_visits and self._t("store_visits", n=seen.store_visits, counts=_ranked(seen.stores)),
+            seen.store_visits and self._t("store_visits", n=seen.store_visits, counts=self._ranked(seen.stores)),
         )
 
     def _says(self, social: contract.Social) -> Iterator[Text | str]:
         yield _joined(
             self._t("mentions", posts=social.posts, shares=social.shares),
-            _ranked(social.platforms),
+            self._ranked(social.platforms),
             social.audience_max and self._t("audience", n=f"{social.audience_max:,}"),
             self._counts("about", social.topics),
         )
@@ -347,7 +355,8 @@ class Sheet:
         yield _joined(*(self._messages(channel, outcomes) for channel, outcomes in contacts.by_channel.items()))
 
     def _messages(self, channel: str, outcomes: contract.Outcomes) -> str:
-        told = self._t("messages", channel=plain(channel), opened=outcomes.opened, sent=outcomes.sent)
+        name = plain(value("channel", channel, self._lang))
+        told = self._t("messages", channel=name, opened=outcomes.opened, sent=outcomes.sent)
         return ", ".join([told, *self._ifs(outcomes, "refused")])
 
     def _consent(self, basic: contract.Basic) -> Iterator[Text | str]:
@@ -358,7 +367,11 @@ class Sheet:
         if parts:
             yield Text(" · ").join(parts)
         for name, dispute in list(basic.disputed.items())[:DISPUTES_SHOWN]:
-            words = {"told_by": plain(dispute.told_by), "other": plain(dispute.other), "says": plain(dispute.says)}
+            words = {
+                "told_by": plain(dispute.told_by),
+                "other": plain(dispute.other),
+                "says": self._value(value(name, dispute.says, self._lang)),
+            }
             yield Text(self._t("disputed", name=plain(member(name, self._lang)) or plain(name), **words), "yellow")
 
 
@@ -370,10 +383,3 @@ def _one_line(line: Text | str) -> Text:
 
 def _joined(*parts: object) -> str:
     return " · ".join(str(part) for part in parts if part)
-
-
-def _ranked(counts: Mapping[str, int]) -> str:
-    """``books 12, toys 3``: the most counted, most first; ``3+`` where there were too many to count each."""
-    more = "+" if ESTIMATED in counts else ""
-    ranked = sorted((-n, name) for name, n in counts.items() if name != ESTIMATED)[:COUNTED]
-    return ", ".join(f"{plain(name)} {-n}{more}" for n, name in ranked)

@@ -144,6 +144,10 @@ VALUES_ZH: Mapping[str, str] = {
     "wechat": "微信", "weibo": "微博", "xiaohongshu": "小红书", "douyin": "抖音", "bilibili": "哔哩哔哩", "sms": "短信",
     "email": "邮件", "push": "推送", "phone": "电话", "store": "门店", "web": "网页", "miniprogram": "小程序",
     "tablet": "平板", "desktop": "电脑", "office": "办公室", "transit": "途中", "campus": "校园", "cafe": "咖啡馆",
+    "singles-day": "双十一", "double-12": "双十二", "spring-festival": "春节", "gift": "送礼", "birthday": "生日",
+    "anniversary": "纪念日", "work-lunch": "工作午餐", "family-dinner": "家庭晚餐", "late-night": "深夜",
+    "late-delivery": "配送延迟", "wrong-item": "发错货", "bronze": "铜卡", "silver": "银卡", "gold": "金卡", "platinum": "白金",
+    "/": "首页",
     "rain": "雨", "heat": "炎热", "cold": "寒冷", "snow": "雪", "clear": "晴", "wind": "风",
     "service": "服务", "marketing": "营销", "profiling": "画像",
     "wechatpay": "微信支付", "alipay": "支付宝", "unionpay": "银联", "card": "银行卡",
@@ -153,6 +157,7 @@ _AS_MEMBER_ZH: Mapping[tuple[str, str], str] = {
     ("outcome", "open"): "未定",
     ("place", "home"): "家里",
     ("device", "phone"): "手机",
+    ("devices", "phone"): "手机",
     ("loyalty", "lost"): "已流失",
     ("topic", "video"): "视频",
 }

@@ -238,6 +238,18 @@ NEXT_NEED = {"cameras": "photo-extras"}
 MEALS = frozenset(("lunch", "dinner", "snack"))
 FOOD = MEALS | {"grocery"}
 
+#: What content and posts are about, in Chinese; in English by the word itself.
+_TOPICS_ZH = {
+    "tech": "数码", "deals": "好价", "parenting": "育儿", "baby": "母婴", "outfit": "穿搭", "fashion": "时尚", "running": "跑步",
+    "marathon": "马拉松", "review": "测评", "comparison": "对比", "sale": "促销", "price": "价格", "delivery": "物流",
+    "service": "服务", "range": "品类",
+}  # fmt: skip
+
+
+def topic(name: str, language: str) -> str:
+    return _TOPICS_ZH[name] if language == "zh" else name
+
+
 #: Other shops that customers compare with, and leave for.
 RIVALS = {"zh": ("快买商城", "好物集", "省省拼购"), "en": ("QuickMart", "Goodfinds", "Pennywise")}
 

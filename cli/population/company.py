@@ -39,7 +39,7 @@ def register(agenda: Agenda, person: Person) -> Process:
         attributes["occupation"] = occupation
     if agenda.colour.random() < CALLABLE:
         attributes["mobile"] = _number(agenda, person)
-        attributes["E-mail"] = f" {person.handle.split('_')[0].encode('punycode').decode()}{person.id[-4:]}@Example.COM"
+        attributes["E-mail"] = f" User{person.id[1:]}@Example.COM"
     if person.kind == "opinion-leader-mother":
         attributes["children"] = str(agenda.rng.randint(1, 2))
     person.emit(agenda, "customers", "attributes.changed", {"attributes": attributes})

@@ -7,7 +7,7 @@ from typing import Any
 
 from cli.population import contacts, scene, service, texts
 from cli.population.agenda import DAY_MS, HOUR_MS, MINUTE_MS, Agenda, Process
-from cli.population.catalogue import MEALS, NEXT_NEED, Item
+from cli.population.catalogue import MEALS, NEXT_NEED, Item, topic
 from cli.population.person import Person
 
 PAYMENTS = {
@@ -167,12 +167,12 @@ def _look(agenda: Agenda, person: Person, touch: dict[str, Any], item: Item) -> 
     )
     yield dwell_ms
     if reads:
-        kind, topic = agenda.pick(
+        kind, about = agenda.pick(
             (("video", "review"), ("video", "review"), ("text", "comparison"), ("picture", "outfit"), ("live", "sale"))
         )
         action = agenda.pick(("viewed", "viewed", "viewed", "liked", "saved", "commented", "shared"))
-        content = {"content": f"{topic}-{item.sku}", "kind": kind, "topic": topic, "action": action, "dwell_ms": 2 * dwell_ms}
-        person.emit(agenda, "clicks", "content.engaged", {**touch, **content})
+        content = {"content": f"{about}-{item.sku}", "kind": kind, "topic": topic(about, person.language), "action": action}
+        person.emit(agenda, "clicks", "content.engaged", {**touch, **content, "dwell_ms": 2 * dwell_ms})
         yield 2 * dwell_ms
 
 

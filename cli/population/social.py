@@ -6,7 +6,7 @@ from typing import Any
 
 from cli.population import texts
 from cli.population.agenda import Agenda, Process
-from cli.population.catalogue import RIVALS
+from cli.population.catalogue import RIVALS, topic
 from cli.population.person import Person
 
 PLATFORMS = {
@@ -52,7 +52,8 @@ def mention(agenda: Agenda, person: Person, mood: str) -> None:
     data["post_id"] = agenda.number("p")
     data["text"] = texts.write(agenda, texts.POSTS[mood][person.language], **slots)
     if mood == "rival":
-        data["topics"] += [topic for topic, words in COMPARED_FOR.items() if any(word in data["text"] for word in words)]
+        compared = [name for name, words in COMPARED_FOR.items() if any(word in data["text"] for word in words)]
+        data["topics"] += [topic(name, person.language) for name in compared]
     data["brands"] = [slots["brand"], slots["rival"]] if mood == "rival" else [slots["brand"]]
     if mood == "rival":
         data["rivals"] = [slots["rival"]]
@@ -74,5 +75,5 @@ def _author(agenda: Agenda, person: Person) -> dict[str, Any]:
         "platform": agenda.pick(PLATFORMS[person.language]),
         "handle": person.handle,
         "audience": person.audience,
-        "topics": list(person.persona.topics),
+        "topics": [topic(name, person.language) for name in person.persona.topics],
     }
