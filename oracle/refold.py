@@ -17,7 +17,7 @@ from oracle.tools import DAY_MS, day_of
 from schemas.event import Event
 
 STAGES_KEPT = 6
-EFFECTS_MAX = 64
+EFFECTS_MAX, LESSONS_MAX = 64, 48
 PENDING_MAX = 2
 GRACE_DAYS = 2
 RESCORE_UNTIL_DAYS = 730
@@ -76,7 +76,7 @@ class Life:
         self._scored_day, self._rescore_day = 0, FAR
         self._cooldowns: dict[str, int] = {}
         self._effects = 0
-        self._blind = False
+        self._blind = self._owes_silence = False
 
     def fork(self) -> Life:
         """The same history, which may go on in another way."""
@@ -93,9 +93,13 @@ class Life:
             first_ms = min([event.time_ms for event in events[:1]] + [self.ledger.first_ms] * bool(self.ledger.events))
             self.moment_ms = min(first_ms, step.clock_ms) if step.clock_ms > 0 else first_ms
         settled = False
+        if self._owes_silence and not self._blind:
+            step, self._owes_silence = step._replace(silence_ms=0), False
         for group in _by_day(events, day_of(self.moment_ms)):
             at_ms = max(self.moment_ms, min(group[-1].time_ms, step.clock_ms))
             self._live_until(at_ms, step)
+            if step.effects:  # the silence that new events begin has had no effects yet
+                step = step._replace(silence_ms=0)
             for event in group:
                 self.ledger.add(event)
             self._settle(at_ms, group, step)
@@ -107,6 +111,7 @@ class Life:
         if self._blind:
             self.moment_ms = 0
             self._cooldowns.clear()
+            self._owes_silence |= step.effects and bool(events)
 
     def _new(self, causes: Sequence[Place]) -> list[Event]:
         """Those that count and are not in here yet, in the order of their times."""
@@ -154,7 +159,8 @@ class Life:
     def _tell(self, today: int, step: Step, first_today: bool) -> None:
         """A history, on the customer's day for it."""
         if first_today and self._teaches(today) and today > self.ledger.bought[0]:
-            self._cause(digest(self.customer_id, LESSON, "history", str(today)), loud=today * DAY_MS > step.silence_ms)
+            history = digest(self.customer_id, LESSON, "history", str(today))
+            self._cause(history, LESSONS_MAX, loud=today * DAY_MS > step.silence_ms)
 
     def _teaches(self, day: int) -> bool:
         mark = crc32(self.customer_id.encode())
@@ -174,7 +180,7 @@ class Life:
         while self.pending and self.pending[0].matures_day <= today:
             example = self.pending.pop(0)
             known = example.matures_day * DAY_MS <= step.silence_ms
-            self._cause(digest(self.customer_id, LESSON, str(example.day)), loud=not known)
+            self._cause(digest(self.customer_id, LESSON, str(example.day)), LESSONS_MAX, loud=not known)
 
     def _next_wake_ms(self, today: int) -> int:
         days = [self._rescore_day, self.ledger.next_stage_day(today) or FAR]
@@ -190,14 +196,14 @@ class Life:
         stale = self.moment_ms + rule.expiry_ms <= step.clock_ms
         if not cool or stale or (rule.capped and not step.capped_rules):
             return
-        if self._cause(id_, loud=loud):
+        if self._cause(id_, EFFECTS_MAX, loud=loud):
             self._cooldowns[rule.name] = self.moment_ms + rule.cooldown_ms
 
-    def _cause(self, id_: str, *, loud: bool) -> bool:
+    def _cause(self, id_: str, most: int, *, loud: bool) -> bool:
         """False: nothing is to be published, for it was before, or the state holds as many effects as it may."""
         if not loud:
             self.hushed.add(id_)
-        elif self._effects < EFFECTS_MAX:
+        elif self._effects < most:
             self._effects += 1
             self.raised.add(id_)
             return True

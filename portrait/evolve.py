@@ -48,6 +48,7 @@ class Change(NamedTuple):
     repeated: int  # at or below the watermark
     duplicates: int  # in the ring of recent ids
     capped: int  # actions of rules that the model can set off for everybody
+    dropped: int  # effects for which the state had no room
 
 
 def evolve(
@@ -78,15 +79,7 @@ def evolve(
             work.dirty.update(range(len(FEATURES)))
         first_ms = min(fresh[0].time_ms if fresh else NEVER, state.parts.activity.first_ms if state.events else NEVER)
         state.moment_ms = min(first_ms, clock_ms) if clock_ms > 0 else first_ms
-    for group in _by_day(fresh, state.moment_ms // DAY_MS):
-        at_ms = max(state.moment_ms, min(group[-1].time_ms, clock_ms))
-        _wake_until(work, at_ms)
-        for event in group:
-            fold(state, event, work.dirty)
-            if type(event.data) is OrderPlaced:
-                follow_rhythm(work)
-        settle(work, at_ms, group)
-    _wake_until(work, clock_ms)
+    _live(work, fresh)
     if work.stage is None or state.moment_ms // DAY_MS < clock_ms // DAY_MS:
         settle(work, max(state.moment_ms, clock_ms), ())
     state.moment_ms = max(state.moment_ms, clock_ms)
@@ -96,9 +89,34 @@ def evolve(
     fields = show(work)
     if work.blind:  # its first event may lie far ahead of what other partitions still hold unread
         state.moment_ms, state.cooldowns = 0, {}
+        state.owes_silence |= policy.effects and bool(fresh)
     external = external_ids(state)
     added, removed = sorted(external - external_before), sorted(external_before - external)
-    return Change(state, fields, stage_before, added, removed, len(fresh), repeated, duplicates, work.capped)
+    return Change(state, fields, stage_before, added, removed, len(fresh), repeated, duplicates, work.capped, work.dropped)
+
+
+def _live(work: Settling, fresh: list[Event]) -> None:
+    """Fold day by day, and settle each day, and every moment that was due until the clock."""
+    state, clock_ms = work.state, work.clock_ms
+    if state.owes_silence and not work.blind:
+        _let_silence_speak(work)
+        state.owes_silence = False
+    for group in _by_day(fresh, state.moment_ms // DAY_MS):
+        at_ms = max(state.moment_ms, min(group[-1].time_ms, clock_ms))
+        _wake_until(work, at_ms)
+        if work.policy.effects:
+            _let_silence_speak(work)
+        for event in group:
+            fold(state, event, work.dirty)
+            if type(event.data) is OrderPlaced:
+                follow_rhythm(work)
+        settle(work, at_ms, group)
+    _wake_until(work, clock_ms)
+
+
+def _let_silence_speak(work: Settling) -> None:
+    """What silence brought until some moment has had its effects, but not the silence that new events begin, however late."""
+    work.policy = work.policy._replace(silence_ms=0)
 
 
 def external_ids(state: State) -> frozenset[tuple[str, str]]:

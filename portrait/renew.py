@@ -78,6 +78,7 @@ def renew(
     state.stages = [*history, *state.stages][-STAGES_KEPT:]
     if live is not None:
         state.pending, state.cooldowns, state.effects = live.pending, live.cooldowns, live.effects
+        state.owes_silence = live.owes_silence
     if work.stage is not None:
         state.wake_ms = wake_ms(work.customer_id, state, work.stage)
     state.version = version + 1

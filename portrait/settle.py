@@ -26,6 +26,8 @@ from schemas.registry import ACTIONS, LESSONS
 STAGES_KEPT = 6
 PENDING_MAX = 2
 EFFECTS_MAX = 64
+#: Lessons leave room for actions: a long history that comes at once teaches less, and today's complaint is still told.
+LESSONS_MAX = 48
 #: After the horizon, an event may still come in for so long before its example is labelled.
 GRACE_DAYS = 2
 #: A silent customer is scored again after a part of the silence, at least a day and at most four weeks, for two years.
@@ -55,8 +57,8 @@ class Settling:
     """What accumulates while one state is moved through its moments."""
 
     __slots__ = (
-        "blind", "capped", "clock_ms", "customer_id", "dirty", "moved", "policy", "remodelled", "scorer", "shown_risk", "stage",
-        "state", "x",
+        "blind", "capped", "clock_ms", "customer_id", "dirty", "dropped", "moved", "policy", "remodelled", "scorer", "shown_risk",
+        "stage", "state", "x",
     )  # fmt: skip
 
     def __init__(self, customer_id: str, state: State, clock_ms: int, scorer: Scorer, policy: Policy) -> None:
@@ -67,7 +69,7 @@ class Settling:
         self.moved = not state.version  # whether stage or rhythm may have changed since the last view
         self.remodelled = state.risk is not None and state.model != scorer.version
         self.shown_risk = b"%.4f" % state.risk if state.risk is not None else b""
-        self.capped = 0
+        self.capped = self.dropped = 0
         self.stage: Stage | None = None
         self.x: list[float] | None = None  # features of the last score
 
@@ -137,7 +139,7 @@ def _tell_history(work: Settling, today: int) -> None:
     if today != history_day(work.customer_id, today - 1) or state.scored_day >= today or tenure <= 0:
         return
     policy = work.policy
-    if today * DAY_MS <= policy.silence_ms or len(state.effects) >= EFFECTS_MAX:
+    if today * DAY_MS <= policy.silence_ms or not _room(work, LESSONS_MAX):
         return
     history = History(
         id=digest(work.customer_id, churn.MODEL, "history", str(today)),
@@ -179,7 +181,7 @@ def _label(work: Settling, today: int) -> None:
     state = work.state
     while state.pending and _matures_day(state.pending[0]) <= today:
         example = state.pending.pop(0)
-        if _matures_day(example) * DAY_MS <= work.policy.silence_ms or len(state.effects) >= EFFECTS_MAX:
+        if _matures_day(example) * DAY_MS <= work.policy.silence_ms or not _room(work, LESSONS_MAX):
             continue
         bought = (state.parts.consumption or NOTHING.consumption).bought
         churned = not bought.any_between(example.day + 1, example.day + example.horizon_days)
@@ -229,8 +231,15 @@ def _may(work: Settling, rule: Rule) -> bool:
     return (
         state.cooldowns.get(rule.name, 0) <= state.moment_ms
         and state.moment_ms + rule.expiry_ms > work.clock_ms
-        and len(state.effects) < EFFECTS_MAX
+        and _room(work, EFFECTS_MAX)
     )
+
+
+def _room(work: Settling, most: int) -> bool:
+    """Whether the state may keep one more effect. What it may not is counted."""
+    room = len(work.state.effects) < most
+    work.dropped += not room
+    return room
 
 
 def _raise(work: Settling, rule: Rule, raised: Raised) -> None:

@@ -90,6 +90,8 @@ class State(msgspec.Struct, array_like=True, gc=False):
     wake_ms: int = NEVER  # when stage, score or a label is due
     value: Value | None = None  # as of the last score
     shown: dict[int, int] = field(default_factory=dict)  # derived dimension's number -> CRC-32 of what is shown of it
+    #: New events were folded before there was a clock: whatever silence followed them, it has not had its effects yet.
+    owes_silence: bool = False
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -37,6 +37,7 @@ class Metrics:
         self.conflicts = Counter("portrait_conflicts_total", "States written by another worker meanwhile", registry=r)
         self.loaded = Counter("portrait_states_loaded_total", "States that were not in the worker's memory", registry=r)
         self.published = Counter("portrait_published_total", "Effects published, by topic", ["topic"], registry=r)
+        self.dropped = Counter("portrait_effects_dropped_total", "Effects for which a state had no room", registry=r)
         self.ticks = Counter("portrait_ticks_total", "Silent customers settled", registry=r)
         self.waiting = Counter("portrait_store_waits_total", "Times that a batch waited for the store", registry=r)
         self.rewinds = Counter("portrait_rewinds_total", "Returns to the store's positions, by cause", ["cause"], registry=r)

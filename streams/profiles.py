@@ -14,7 +14,7 @@ from portrait.evolve import Arrival, Change, due_ms, evolve, published
 from portrait.models.churn import Scorer
 from portrait.settle import Policy
 from portrait.state import State, decode, encode
-from profile_store.contract import Position, Store, Write
+from profile_store.contract import ABSENT, Position, Store, Write
 from schemas.registry import ACTIONS
 from streams.cache import Cached, StateCache
 from streams.log import TP, Outgoing, Unpublishable
@@ -135,7 +135,7 @@ class Profiles:
         scorer = self._scorer()
         policy = policy._replace(capped_rules=self._cap.open())  # anew for each piece, or a batch could go far beyond it
         writes: list[Write] = []
-        folded = repeated = duplicates = capped = 0
+        folded = repeated = duplicates = capped = dropped = 0
         for customer_id, entry in entries.items():
             change = evolve(entry.state, customer_id, arrivals[customer_id], clock_ms, scorer, policy)
             if change is not None:
@@ -144,9 +144,13 @@ class Profiles:
                 repeated += change.repeated
                 duplicates += change.duplicates
                 capped += change.capped
-            elif arrivals[customer_id] and entry.state:  # all seen before: the position may pass them if the store still has them
+                dropped += change.dropped
+            elif entry.state:  # all seen before: the position may pass them if the store still has them. Or it is not due at all
                 writes.append(_same(customer_id, entry, entry.state))
+            elif not arrivals[customer_id]:
+                writes.append(_nobody(customer_id))
         self._metrics.arrivals(folded, repeated, duplicates)
+        self._metrics.dropped.inc(dropped)
         self._cap.count(capped)
         return writes
 
@@ -159,7 +163,7 @@ class Profiles:
         lost = set(conflicts)
         for i, write in enumerate(writes):
             self._unclean.pop(write.id, None)
-            if i in lost:
+            if i in lost or not write.state:
                 self._cache.drop(write.id)
             elif entry := self._cache.get(write.id):
                 entry.nonce = nonce
@@ -218,6 +222,11 @@ async def _until_sent() -> None:
 def _same(customer_id: str, entry: Cached, state: State) -> Write:
     """The state as it is in memory, for a view that stays as it is."""
     return Write(customer_id, entry.nonce, encode(state), {}, [], state.risk, state.stage, state.stage, due_ms(state), [], [])
+
+
+def _nobody(customer_id: str) -> Write:
+    """An index names somebody who is not there: enough of them would keep all others from ever being due."""
+    return Write(customer_id, ABSENT.nonce, b"", {}, [], None, "", "", None, [], [])
 
 
 def _write(customer_id: str, entry: Cached, change: Change) -> Write:

@@ -202,7 +202,7 @@ class SceneWorker:
     def __init__(self, scene: Scene, store: MemoryStore | None = None) -> None:
         self._scene, self._log = scene, SceneLog(scene)
         self._next: dict[TP, int] = {}
-        nonces = itertools.count(1)
+        nonces, self.metrics = itertools.count(1), Metrics()
 
         def die(reason: str) -> NoReturn:
             raise WorkerEnded(reason)
@@ -215,7 +215,7 @@ class SceneWorker:
             random_bytes=lambda n: b"w%07d" % next(nonces),
             scorer=lambda: SCORER,
             replayed=frozenset,
-            metrics=Metrics(),
+            metrics=self.metrics,
             die=die,
             sleep=lambda seconds: asyncio.sleep(0),
         )

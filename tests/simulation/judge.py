@@ -104,7 +104,8 @@ class Truth:
             if isinstance(counted.event.data, OrderPlaced | OrderCancelled | OrderRefunded):
                 self._orders[counted.tp].append(counted)
         self.first_day = day_of(min(event.time_ms for event in self.events))
-        self.orderly = all(c.event.time_ms >= c.timestamp for c in events)  # nothing came late
+        # Nothing came late; or it was all there is, so that nothing had been told before it.
+        self.orderly = len(events) == 1 or all(c.event.time_ms >= c.timestamp for c in events)
 
     def stage(self, day: int) -> Stage:
         return stage_of(purchase_days(self.events), self.first_day, day)
@@ -226,7 +227,8 @@ class Judge:
         - Those that a committed state has held, unless the store lost that state before.
         - An action for every complaint in the log (the rule `every-complaint`), whatever the store has lost.
         - An action for every stage that the last silence of a customer has reached (the rule `every-silence`), the same. Only for
-          customers of whom nothing came late: whoever's order comes after their silence was told is silent once more, or not.
+          customers of whom nothing came late, but all there is: whoever's order comes after their silence was told is silent once
+          more, or not.
         """
         world = self.world
         owed = world.owed - world.actions.keys() - world.lessons

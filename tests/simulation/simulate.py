@@ -49,6 +49,7 @@ def scaled(shape: Shape) -> Iterator[None]:
         patch.object(profiles, "SEND_TURNS", SEND_TURNS),
         patch.object(loop, "TICKS_AT_ONCE", shape.ticks_at_once),
         patch.object(settle, "EFFECTS_MAX", 10_000),
+        patch.object(settle, "LESSONS_MAX", 10_000),
         patch.object(settle, "RULES", rules),
     ):
         try:

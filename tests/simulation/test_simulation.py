@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,17 +21,19 @@ from tests.simulation.simulate import simulate
 SEEDS = 60
 ROOT = Path(__file__).parents[2]
 
+told = cache(simulate)
+
 
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_nothing_is_lost_or_doubled(seed: int) -> None:
-    outcome = simulate(seed)
+    outcome = told(seed)
     assert outcome.fine, f"seed {seed}:\n" + "\n".join(outcome.notes[:3])
 
 
 def test_every_fault_happens() -> None:
     counts = Counter[str]()
-    for seed in range(30):
-        counts.update(simulate(seed).counts)
+    for seed in range(SEEDS):
+        counts.update(told(seed).counts)
     assert min(counts[name] for name in ("crashes", "split", "uncertain", "conflicts", "zombies", "pauses", "redelivered")) > 0
     assert min(counts[name] for name in ("away", "full", "lost_tails", "backups", "wipes", "grown", "commits_failed")) > 0
     assert min(counts[name] for name in ("duplicates", "late", "poison", "gone_with_a_tail")) > 0
