@@ -6,6 +6,7 @@ import random
 
 import msgspec
 
+from bench.sizes import make
 from portrait.settle import EFFECTS_MAX
 from portrait.state import decode, encode
 from schemas.event import Event
@@ -14,6 +15,10 @@ from tests.corekit import Customer, event, order
 #: The worst that anyone can make of one customer, with all the effects that may wait. An ordinary one takes about a kilobyte.
 STATE_BYTES_MAX = 250_000
 FIELDS_BYTES_MAX = 150_000
+#: After ten thousand events of a year, without long words: what readers get, and what the worker keeps (compressed). In Redis
+#: each takes a little more: `python -m bench --only bytes` asks the server.
+EVENTS, END_MS = 10_000, 1_790_000_000_000
+FULL_FIELDS_BYTES_MAX, FULL_STATE_BYTES_MAX = 8_000, 5_500
 ROUNDS = 40  # more different names than any tally holds
 
 
@@ -43,6 +48,12 @@ def worst(rng: random.Random, day: float) -> list[Event]:
         event("consent.changed", day, purpose=name(), granted=True),
         event("contact.refused", day, message_id="m", channel=name()),
     ]
+
+
+def test_a_full_profile_after_ten_thousand_events_is_small() -> None:
+    write = make(EVENTS, 1, END_MS)
+    assert sum(len(name) + len(value) for name, value in write.fields.items()) < FULL_FIELDS_BYTES_MAX
+    assert len(write.state) < FULL_STATE_BYTES_MAX
 
 
 def test_the_worst_that_can_come_has_a_size_and_no_more() -> None:

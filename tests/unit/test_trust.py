@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from itertools import permutations
+from random import Random
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import oracle.person
 from portrait.features.basic import Basic, tell, view
@@ -85,6 +88,28 @@ def test_what_is_taken_back_is_not_told_again_by_who_is_trusted_less() -> None:
     assert view["attributes"] == {"occupation": "nurse"}
     again = basic(told(0, "partner:x", city=""), told(1, "crm", city="上海"))
     assert again == {"attributes": {"city": "上海"}}
+
+
+WORDS = st.lists(
+    st.tuples(
+        st.integers(0, 3), st.sampled_from(["", "a", "b"]), st.sampled_from(["self", "crm", "shop", "club", "partner:x", "model"])
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(WORDS, st.randoms(use_true_random=False))
+def test_any_order_of_words_gives_the_oracles_two(words: list[tuple[int, str, str]], rng: Random) -> None:
+    told, others = oracle.person._believed([("city", word) for word in words])
+    for _ in range(3):
+        rng.shuffle(words)
+        part = Basic()
+        for word in words:
+            tell(part, "city", Register(*word))
+        found = {name: msgspec.structs.astuple(register) for name, register in (part.attributes or {}).items()}
+        beside = {name: msgspec.structs.astuple(register) for name, register in (part.others or {}).items()}
+        assert (found, beside) == (told, others)
 
 
 def test_two_words_an_attribute_are_all_that_is_kept() -> None:
