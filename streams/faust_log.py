@@ -27,6 +27,7 @@ class FaustLog:
         self.busy = asyncio.Lock()  # held while the handler works: it never has two things to do at once
         self.changed = asyncio.Event()  # something the drain loop may be waiting for: room, an assignment, a rewind
         self.assigned: frozenset[TP] = frozenset()
+        self.awaited = False  # a rebalance has taken the partitions back, and has not shared them out yet
         self.seek_due = False
         self._publisher = publisher
         self._clock_ms = clock_ms
@@ -76,11 +77,17 @@ class FaustLog:
     # What the transport tells.
 
     def assign(self, partitions: Iterable[TP]) -> None:
-        """A new assignment, which replaces the old one. No partition: revoked."""
+        """A new assignment, which replaces the old one. No partition: others have them all, or the worker ends."""
+        self.awaited = False
         self._confirmed, self._committed, self._ends, self._moments = {}, None, {}, {}
         self.assigned = frozenset(partitions)
         self.health.assigned, self.health.ends, self.health.confirmed = self.assigned, {}, {}
         self.begin_epoch()
+
+    def revoke(self) -> None:
+        """A rebalance has begun, and an assignment will end it."""
+        self.assign(())
+        self.awaited = self.health.seeking = True
 
     def surveyed(self, every: Iterable[TP], moments_ms: Mapping[TP, int] = NOTHING) -> None:
         """``every`` partition of the topics exists, whoever has it; the moments that Kafka has of them."""
@@ -137,6 +144,7 @@ class FaustLog:
     def begin_epoch(self) -> int:
         """Batches under way and waiting become stale, and a seek is due if there is a partition. Returns the new epoch."""
         self._epoch += 1
-        self.seek_due = self.health.seeking = bool(self.assigned)
+        self.seek_due = bool(self.assigned)
+        self.health.seeking = self.seek_due or self.awaited
         self.changed.set()
         return self._epoch

@@ -268,7 +268,7 @@ class Consumer(driver.Consumer):
             return  # stopping commits and leaves the group by itself
         await self.settle(self.app.conf.broker_session_timeout / 2)
         for feed in self.feeds:
-            feed.log.assign(())
+            feed.log.revoke()
         await super().on_partitions_revoked(revoked)
 
     async def on_partitions_assigned(self, assigned: set[FaustTP], generation_id: int = 0) -> None:

@@ -161,12 +161,18 @@ class Parts:
             return None if self._trainer.loading else lessons_move()
 
         def sweeps() -> Hashable:
-            return (self._loop.steps, self._publisher.failures) if self._events.assigned and not self._events.seek_due else None
+            loop = self._loop
+            moves = (loop.steps, loop.sweeps_begun, self._publisher.failures)
+            return moves if self._events.assigned and not self._events.seek_due else None
+
+        def rebalance() -> Hashable:
+            return self._events.epoch if self._events.awaited else None
 
         return [
             Watched("there are events to read, and none was folded", of(self._events, lambda: self._loop.steps)),
             Watched("there are lessons to read, and none was learned", lessons),
             Watched("a look at silent customers has not ended", sweeps),
+            Watched("the group has shared out no partitions since the last were taken back", rebalance),
         ]
 
     async def _kafka_answers(self) -> bool:

@@ -17,6 +17,7 @@ from streams.log import Batch
 from streams.producer import Publisher
 from streams.watchdog import ASK_LOOKS, PROBLEM_LOOKS, STALLED_LOOKS, LoopGuard, Watchdog, Watched
 from streams.worker import Parts
+from tests.unit.loopkit import Worker, World
 
 TP = ("clicks", 0)
 
@@ -128,17 +129,17 @@ def test_it_leaves_even_if_the_log_is_what_hangs(monkeypatch: pytest.MonkeyPatch
 class Bench:
     """A worker's signs, with the parts that give them."""
 
-    def __init__(self) -> None:
+    def __init__(self, events: FaustLog | None = None, loop: Any = None) -> None:
         self.now_ms = 1000
         self.publisher = Publisher("127.0.0.1:1")
-        self.events = FaustLog(self.publisher, lambda: self.now_ms)
-        self.loop = SimpleNamespace(steps=0)
+        self.events = events or FaustLog(self.publisher, lambda: self.now_ms)
+        self.loop = loop or SimpleNamespace(steps=0, sweeps_begun=0)
         self.lessons = FaustLog(self.publisher, lambda: self.now_ms)
         self.trainer = SimpleNamespace(loading=False)
         parts = SimpleNamespace(
             _events=self.events, _lessons=self.lessons, _loop=self.loop, _publisher=self.publisher, _trainer=self.trainer
         )
-        self.folding, self.learning, self.sweeping = Parts._watched(cast(Any, parts))
+        self.folding, self.learning, self.sweeping, self.sharing = Parts._watched(cast(Any, parts))
 
     def assign(self, end: int) -> None:
         self.events.assign([TP])
@@ -197,14 +198,44 @@ def test_steps_within_a_batch_are_signs_and_those_of_sweeps_are_none() -> None:
         def step() -> None:
             bench.loop.steps += 1
 
+        def sweep() -> None:
+            bench.loop.sweeps_begun += 1
+
         assert bench.silent(bench.folding, step), "a sweep's: it says nothing of what is to be read"
-        assert not bench.silent(bench.sweeping, step)
+        assert not bench.silent(bench.sweeping, step) and not bench.silent(bench.sweeping, sweep)
         async with bench.events.busy:
             bench.folding.look()
             assert not bench.silent(bench.folding, step)
+            assert bench.silent(bench.folding, sweep), "a sweep that begins moves no batch, and no seek"
             assert bench.silent(bench.folding) and bench.silent(bench.sweeping), "stuck"
 
     asyncio.run(scenario())
+
+
+def test_a_seek_that_hangs_is_silence_though_sweeps_go_on() -> None:
+    """The group's coordinator never answers, or the consumer's thread is dead: `busy` is held all the while."""
+
+    async def scenario() -> None:
+        worker = Worker(World())
+        bench = Bench(worker.log, worker.loop)
+        worker.log.assign([TP])
+        async with worker.log.busy:
+            for _ in range(2 * STALLED_LOOKS):
+                await worker.loop.sweep()
+                bench.folding.look()
+        assert bench.folding.looks >= STALLED_LOOKS
+
+    asyncio.run(scenario())
+
+
+def test_a_rebalance_that_does_not_end_is_silence_and_being_left_without_partitions_is_not() -> None:
+    bench = Bench()
+    bench.assign(5)
+    bench.events.revoke()
+    assert bench.silent(bench.sharing) and not bench.silent(bench.folding) and not bench.silent(bench.sweeping)
+    assert not bench.silent(bench.sharing, bench.events.revoke), "another rebalance"
+    bench.events.assign(())
+    assert not bench.silent(bench.sharing), "others have them all"
 
 
 def test_a_broker_that_is_tried_again_and_again_is_waited_for() -> None:

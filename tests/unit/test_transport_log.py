@@ -46,6 +46,16 @@ def test_no_partition_means_no_seek(log: FaustLog) -> None:
     assert not log.seek_due
 
 
+def test_partitions_are_awaited_from_their_revocation_to_the_next_assignment(log: FaustLog) -> None:
+    log.assign([A])
+    sought(log, {A: None}, {A: 0}, {A: 9})
+    log.revoke()
+    asyncio.run(log.rewind())  # by a batch that was still under way
+    assert log.assigned == frozenset() and log.health.seeking and not log.seek_due
+    log.assign([])
+    assert not log.health.seeking, "others have them all: it is ready, and has nothing to do"
+
+
 def test_what_was_confirmed_is_committable_until_kafka_has_it(log: FaustLog) -> None:
     log.assign([A, B])
     sought(log, {A: None, B: 4}, {A: 0, B: 4}, {A: 9, B: 9})
