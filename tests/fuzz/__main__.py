@@ -28,6 +28,8 @@ INPUT_S_MAX = 20
 MEMORY_MB_MAX = 2048
 #: Of the corpus, for the look for leaks.
 LEAK_CASES, LEAK_CASE_BYTES_MAX = 80, 20_000
+#: It takes so much of the time given, beside it, and so many seconds at the least.
+LEAK_SHARE, LEAK_S_LEAST = 0.25, 10
 
 
 class Outcome(NamedTuple):
@@ -51,7 +53,7 @@ def main() -> int:
     began_s = time.monotonic()
     targets = [options.target] if options.target else list(TARGETS)
     found = {name: fuzz(name, options.directory, options.seconds / len(targets)) for name in targets}
-    left, records = leak(options.directory, targets)
+    left, records = leak(options.directory, targets, max(LEAK_S_LEAST, options.seconds * LEAK_SHARE))
     crashes = [path for outcome in found.values() for path in outcome.crashes]
     for path in crashes:
         print(f"replay it: python -m tests.fuzz --replay {path}")
@@ -72,7 +74,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.fuzz", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=60, help="for all targets together")
+    parser.add_argument(
+        "--seconds", type=float, default=60, help="for all targets together; the look for leaks takes up to a quarter more"
+    )
     parser.add_argument("--target", choices=TARGETS, help="only this one")
     parser.add_argument(
         "--directory", type=Path, default=Path(".fuzz"), help="corpus and crashes; a corpus that is there is gone on with"
@@ -121,11 +125,14 @@ def read(said: str, crashes: list[str]) -> Outcome:
     return Outcome(int(execs[1]) if execs else 0, int(covered), int(corpus), crashes)
 
 
-def leak(directory: Path, targets: list[str]) -> tuple[int, int]:
-    """Bytes that stay in a worker after the corpus has come again and again, and the records of it."""
-    files = sorted(path for target in targets for path in (directory / "corpus" / target).iterdir())
+def leak(directory: Path, targets: list[str], seconds: float) -> tuple[int, int]:
+    """Bytes that stay in a worker after the corpus has come again and again, and the records of it. In about so many seconds."""
+    print(f"leaks: {seconds:.0f} s", flush=True)
+    files = [path for target in targets for path in (directory / "corpus" / target).iterdir()]
+    files.sort(key=lambda path: path.name)  # hashes: all targets mixed, for there may not be time for all
     small = [path for path in files if path.stat().st_size <= LEAK_CASE_BYTES_MAX]
-    return growth([unpack(path.read_bytes()) for path in small[:: max(1, len(small) // LEAK_CASES)]])
+    cases = [unpack(path.read_bytes()) for path in small[:: max(1, len(small) // LEAK_CASES)]]
+    return growth(cases, seconds=seconds, told=lambda text: print(f"leaks: {text}", flush=True))
 
 
 def replay(path: Path) -> int:

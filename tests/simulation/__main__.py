@@ -1,10 +1,14 @@
-"""``python -m tests.simulation --seeds 10000``: see the package. The last line is JSON; exit code 1 if anything was wrong."""
+"""``python -m tests.simulation --seeds 10000``: see the package. The last line is JSON; exit code 1 if anything was wrong.
+
+Ctrl-C ends it with the line for the seeds done so far, which says where to go on, and exit code 130.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 import multiprocessing
+import signal
 import sys
 import time
 from collections import Counter
@@ -22,6 +26,7 @@ FAULTS = (
 )  # fmt: skip
 SEEDS_AT_ONCE = 10
 SHOWN = 20
+INTERRUPTED = 130
 
 
 def replay(seed: int) -> int:
@@ -34,23 +39,49 @@ def replay(seed: int) -> int:
 
 
 def many(first: int, seeds: int, jobs: int) -> int:
-    began_s, harm, counts, failures = time.monotonic(), Counter[str](), Counter[str](), list[Outcome]()
-    with multiprocessing.Pool(jobs) as pool, progress() as bar:
+    began_s, tally = time.monotonic(), Tally()
+    with multiprocessing.Pool(jobs, _leave_signals_to_the_parent) as pool, progress() as bar:
         task = bar.add_task("seeds", total=seeds)
-        for outcome in pool.imap_unordered(simulate, range(first, first + seeds), SEEDS_AT_ONCE):
-            bar.advance(task)
-            harm.update(outcome.harm)
-            counts.update(outcome.counts)
-            if not outcome.fine:
-                failures.append(outcome)
-                wrong = {name: n for name, n in outcome.harm.items() if n}
-                err.print(
-                    f"seed {outcome.seed}: {wrong}; again: python -m tests.simulation --seed {outcome.seed}", soft_wrap=True
-                )
-    summary = {"seeds": seeds, "from": first, "failures": len(failures), "failed": sorted(o.seed for o in failures)[:SHOWN]}
-    summary |= {name: harm[name] for name in HARM} | {name: counts[name] for name in FAULTS}
-    sys.stdout.write(json.dumps(summary | {"seconds": round(time.monotonic() - began_s, 1)}) + "\n")
-    return 1 if failures else 0
+        try:
+            for outcome in pool.imap(simulate, range(first, first + seeds), SEEDS_AT_ONCE):  # in order: a rest is one range
+                tally.take(outcome)
+                bar.advance(task)
+            left = 0
+        except KeyboardInterrupt:
+            left = seeds - tally.seeds
+    summary = {"seeds": tally.seeds, "from": first, **tally.summary(), "seconds": round(time.monotonic() - began_s, 1)}
+    if left:
+        following = first + tally.seeds
+        err.print(f'interrupted; the rest: make simulate SEEDS={left} ARGS="--from {following}"', soft_wrap=True)
+        summary |= {"interrupted_before": following, "left": left}
+    sys.stdout.write(json.dumps(summary) + "\n")
+    return INTERRUPTED if left else 1 if tally.failed else 0
+
+
+def _leave_signals_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+class Tally:
+    """What the seeds came to."""
+
+    def __init__(self) -> None:
+        self.seeds = 0
+        self.failed: list[int] = []
+        self._harm, self._counts = Counter[str](), Counter[str]()
+
+    def take(self, outcome: Outcome) -> None:
+        self.seeds += 1
+        self._harm.update(outcome.harm)
+        self._counts.update(outcome.counts)
+        if not outcome.fine:
+            self.failed.append(outcome.seed)
+            wrong = {name: n for name, n in outcome.harm.items() if n}
+            err.print(f"seed {outcome.seed}: {wrong}; again: python -m tests.simulation --seed {outcome.seed}", soft_wrap=True)
+
+    def summary(self) -> dict[str, object]:
+        failures: dict[str, object] = {"failures": len(self.failed), "failed": self.failed[:SHOWN]}
+        return failures | {name: self._harm[name] for name in HARM} | {name: self._counts[name] for name in FAULTS}
 
 
 def main() -> int:

@@ -5,15 +5,21 @@ A failure prints its seed; ``python -m tests.simulation --seed SEED`` tells it s
 
 from __future__ import annotations
 
+import json
+import multiprocessing
 import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from tests.simulation.__main__ import many
 from tests.simulation.mechanisms import MECHANISMS, Mechanism
 from tests.simulation.proof import prove
 from tests.simulation.simulate import simulate
@@ -57,3 +63,23 @@ def test_a_seed_is_the_same_story_whatever_the_hash_seed() -> None:
         for hash_seed in ("1", "2", "3")
     }
     assert len(stories) == 1 and len(stories.pop()) > 1000
+
+
+def test_ctrl_c_tells_what_was_done_and_where_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(simulate: Callable[[int], object], seeds: range, at_once: int) -> Iterator[object]:
+        yield from map(simulate, seeds[:2])
+        raise KeyboardInterrupt
+
+    @contextmanager
+    def pool(*_: object) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(imap=interrupted)
+
+    monkeypatch.setattr(multiprocessing, "Pool", pool)
+    assert many(7, 5, 1) == 130
+    told = capsys.readouterr()
+    summary = json.loads(told.out)
+    assert (summary["seeds"], summary["from"], summary["left"], summary["interrupted_before"]) == (2, 7, 3, 9)
+    assert summary["events"] > 0 and summary["failures"] == 0
+    assert 'SEEDS=3 ARGS="--from 9"' in told.err
