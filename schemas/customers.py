@@ -33,6 +33,8 @@ class IdentityLinked(Data, frozen=True, kw_only=True, gc=False):
     other: Key
     kind: Name
     confidence: Annotated[float, Meta(ge=0.0, le=1.0)] = 1.0
+    key_kind: Name | None = None  # of the record's key, where its form does not show it and it is no customer
+    by: Name | None = None  # the person who decided it, where no rule did
 
 
 class IdentityUnlinked(Data, frozen=True, kw_only=True, gc=False):
@@ -41,6 +43,8 @@ class IdentityUnlinked(Data, frozen=True, kw_only=True, gc=False):
     other: Key
     kind: Name
     reason: Line | None = None
+    key_kind: Name | None = None
+    by: Name | None = None
 
 
 class ConsentChanged(Data, frozen=True, kw_only=True, gc=False):

@@ -174,10 +174,13 @@ _DATA: dict[str, tuple[str, dict[str, Any]]] = {
         {"attributes": {"name": "林晓", "city": "上海", "tier": "gold"}, "system": "crm"},
     ),
     "external-id.assigned": ("2026-04-30T15:00:01+08:00", {"system": "crm", "external_id": "00042"}),
-    "identity.linked": ("2026-04-30T15:00:02+08:00", {"other": "cookie-5f2", "kind": "cookie", "confidence": 0.97}),
+    "identity.linked": (
+        "2026-04-30T15:00:02+08:00",
+        {"other": "cookie-5f2", "kind": "cookie", "confidence": 0.97, "key_kind": "customer", "by": "desk-7"},
+    ),
     "identity.unlinked": (
         "2026-06-01T10:00:00+08:00",
-        {"other": "cookie-5f2", "kind": "cookie", "reason": "shared computer"},
+        {"other": "cookie-5f2", "kind": "cookie", "reason": "shared computer", "key_kind": "customer", "by": "desk-7"},
     ),
     "consent.changed": ("2026-04-30T15:00:03+08:00", {"purpose": "marketing", "granted": True, "basis": "consent"}),
     "contact.sent": ("2026-05-20T10:00:00+08:00", {**_MESSAGE, "action_id": "5a27d0c1b9e84f6f9d3c2b1a00112233"}),

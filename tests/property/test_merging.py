@@ -7,7 +7,7 @@ from functools import reduce
 from random import Random
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracle.facts
@@ -84,6 +84,7 @@ def test_merging_changes_neither_side_and_shares_nothing(rng: Random, size: tupl
     assert (encode(a), encode(b), encode(NOTHING)) == before
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("abcdefgh", min_size=1, max_size=1)), st.lists(st.text("abcdefgh", min_size=1, max_size=1)))
 def test_an_overflown_tally_is_never_too_high_nor_lower_than_it_says(xs: list[str], ys: list[str]) -> None:
     limit = 3

@@ -1,0 +1,201 @@
+"""Who is one person: identities and their links in, persons and proposals out. Pure, and the same for any order of the links.
+
+Some links can't join, whatever the others are: they are too unsure, an end belongs to nobody (a blocked value) or to many (a
+shared device), both ends are customers, or one belongs to another customer, to whom it was linked first. The rest are taken by
+priority: what a person decided, the better kinds, the earlier link, the lesser names; each joins its two sides, unless these hold
+two customers or are too many together. A link that joins nobody is a proposal, for a person to decide.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from portrait.identity.links import Link, Links, later, own_kind, turned
+from portrait.identity.names import RANK, UNIQUE, is_blocked, kind_of
+
+#: Less sure links are proposals.
+CONFIDENCE_MIN = 0.5
+#: What is linked to so many customers is shared, and joins none of them.
+SHARED_BY = 4
+#: Identities of one person.
+PERSON_MAX = 64
+#: More that hang together are a mistake of whoever links, and nobody in it is joined.
+RUNAWAY = 256
+
+Graph = Mapping[str, Links | None]  # identity -> its links; None where it has none
+
+
+class Proposal(NamedTuple):
+    """A link that joins nobody, and why. ``a`` is the lesser name."""
+
+    a: str
+    b: str
+    why: str  # unsure, two-customers, other-customer, shared, blocked, too-many, runaway
+    link: Link
+
+
+class Resolution(NamedTuple):
+    """``persons``: every identity with the one that its person goes by."""
+
+    persons: dict[str, str]
+    proposals: list[Proposal]
+
+    def members(self) -> dict[str, list[str]]:
+        """By the identity that a person goes by: all of theirs, sorted."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for name in sorted(self.persons):
+            found[self.persons[name]].append(name)
+        return dict(found)
+
+
+class _Edge(NamedTuple):
+    """``a`` is the lesser name, and the link as that one keeps it."""
+
+    a: str
+    b: str
+    link: Link
+
+
+def resolve(graph: Graph) -> Resolution:
+    """All persons of the graph. A link to an identity that is not in it counts for nothing."""
+    kinds = {name: own_kind(name, links) for name, links in graph.items()}
+    candidates, proposals = [], []
+    for edge in _edges(graph):
+        why = _why_not(edge, graph, kinds)
+        if why:
+            proposals.append(Proposal(*edge[:2], why, edge.link))
+        else:
+            candidates.append(edge)
+    runaway = _runaway(candidates)
+    clusters = _Clusters(kinds)
+    for edge in sorted(candidates, key=lambda edge: _priority(edge, kinds)):
+        why = "runaway" if edge.a in runaway else clusters.join(edge.a, edge.b, decided=bool(edge.link.by))
+        if why:
+            proposals.append(Proposal(*edge[:2], why, edge.link))
+    groups = clusters.groups()
+    persons = {name: min(group, key=lambda n: (RANK[kinds[n]], n)) for group in groups for name in group}
+    return Resolution(persons, sorted(p for p in proposals if persons[p.a] != persons[p.b]))
+
+
+def reach(graph: Graph, start: Iterable[str]) -> set[str]:
+    """Who hangs together with ``start`` by links that can join; of a cluster that runs away, no more than it takes to see that.
+
+    It is complete if the graph holds what `linked_to` names of everybody who is returned.
+    """
+    kinds = {name: own_kind(name, links) for name, links in graph.items()}
+    beside: dict[str, list[str]] = defaultdict(list)
+    for edge in _edges(graph):
+        if not _why_not(edge, graph, kinds):
+            beside[edge.a].append(edge.b)
+            beside[edge.b].append(edge.a)
+    found, front = set[str](), [name for name in start if name in graph]
+    while front and len(found) <= RUNAWAY:
+        name = front.pop()
+        if name not in found:
+            found.add(name)
+            front += beside[name]
+    return found
+
+
+def linked_to(links: Links | None) -> list[str]:
+    """The identities that one is linked to now."""
+    return [] if links is None or links.shared else [other for other, link in links.others.items() if link.on]
+
+
+def _edges(graph: Graph) -> list[_Edge]:
+    """The links that stand, of which the later word counts where its two ends differ."""
+    found: dict[tuple[str, str], Link] = {}
+    for name, links in graph.items():
+        for other, link in links.others.items() if links is not None else ():
+            if other in graph:
+                pair, word = ((name, other), link) if name < other else ((other, name), turned(link))
+                found[pair] = later(found[pair], word) if pair in found else word
+    return [_Edge(*pair, link) for pair, link in found.items() if link.on]
+
+
+def _why_not(edge: _Edge, graph: Graph, kinds: Mapping[str, str]) -> str:
+    """Why a link can't join, whatever the others are; "" if it can."""
+    if is_blocked(edge.a) or is_blocked(edge.b):
+        return "blocked"
+    if any(_is_shared(name, kinds[name], graph[name]) for name in edge[:2]):
+        return "shared"
+    if edge.link.by:
+        return ""
+    if edge.link.confidence < CONFIDENCE_MIN:
+        return "unsure"
+    if kinds[edge.a] in UNIQUE and kinds[edge.b] in UNIQUE:
+        return "two-customers"
+    for name, other in (edge[:2], edge[1::-1]):
+        if kinds[other] in UNIQUE and kinds[name] not in UNIQUE and _owner(graph[name]) not in ("", other):
+            return "other-customer"
+    return ""
+
+
+def _is_shared(name: str, kind: str, links: Links | None) -> bool:
+    if links is None:
+        return False
+    return links.shared or (kind not in UNIQUE and len(_customers(links)) >= SHARED_BY)
+
+
+def _customers(links: Links) -> list[tuple[int, str]]:
+    """(first linked, name) of the customers whom one is linked to, as it knows them itself."""
+    return [
+        (link.first_ms, other)
+        for other, link in links.others.items()
+        if link.on and (link.by or link.confidence >= CONFIDENCE_MIN) and (link.kind or kind_of(other)) in UNIQUE
+    ]
+
+
+def _owner(links: Links | None) -> str:
+    """The customer who was linked first."""
+    return min(_customers(links), default=(0, ""))[1] if links is not None else ""
+
+
+def _priority(edge: _Edge, kinds: Mapping[str, str]) -> tuple[int, int, int, int, str, str]:
+    better, worse = sorted((RANK[kinds[edge.a]], RANK[kinds[edge.b]]))
+    return (0 if edge.link.by else 1, better, worse, edge.link.first_ms, edge.a, edge.b)
+
+
+def _runaway(edges: Sequence[_Edge]) -> set[str]:
+    clusters = _Clusters({})
+    for edge in edges:
+        clusters.join(edge.a, edge.b, decided=True)
+    return {name for group in clusters.groups() if len(group) > RUNAWAY for name in group}
+
+
+class _Clusters:
+    """Union-find, with the customers of each cluster. Without kinds there is no limit."""
+
+    def __init__(self, kinds: Mapping[str, str]) -> None:
+        self._kinds = kinds
+        self._root = {name: name for name in kinds}
+        self._group = {name: [name] for name in kinds}
+
+    def join(self, a: str, b: str, *, decided: bool) -> str:
+        """Why the two can't be one cluster; "" once they are."""
+        one, other = (self._group[self._find(name)] for name in (a, b))
+        if one is other:
+            return ""
+        if self._kinds and len(one) + len(other) > PERSON_MAX:
+            return "too-many"
+        if not decided and self._unique(one) and self._unique(other):
+            return "two-customers"
+        small, large = sorted((one, other), key=len)
+        for name in small:
+            self._root[name] = large[0]
+        large += small
+        return ""
+
+    def groups(self) -> list[list[str]]:
+        return [self._group[root] for root in {self._find(name) for name in self._root}]
+
+    def _find(self, name: str) -> str:
+        """The first of its cluster."""
+        if name not in self._root:
+            self._root[name], self._group[name] = name, [name]
+        return self._root[name]
+
+    def _unique(self, names: Sequence[str]) -> bool:
+        return any(self._kinds[name] in UNIQUE for name in names)

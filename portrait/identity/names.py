@@ -1,0 +1,166 @@
+"""The names by which a person is known: kinds of identities, and the one form in which each is written.
+
+A record's key, and the ``other`` of a link, is an identity. ``KIND:VALUE`` with one of the kinds below is of that kind; any
+other text is a customer id, and customer ids are the same only byte for byte. Values are normalised as this module says, so
+that one address has one name; the colon after the kind (and after a platform or system, which hold none) is the first, so no
+value can reach into another kind. Values that are personal by themselves are kept as keyed hashes (BLAKE2b, RFC 7693): who has
+no key can't tell an address from its name, nor try all telephone numbers.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from hashlib import blake2b
+from typing import NamedTuple
+
+CUSTOMER, ANONYMOUS = "customer", "anonymous"
+#: Best first: a person goes by the best of their identities, and where two links can't both join, the better kind's does.
+KINDS = (CUSTOMER, "external", "phone", "email", "social", "device", ANONYMOUS)
+RANK = {kind: rank for rank, kind in enumerate(KINDS)}
+#: Kinds of which a person has one, unless somebody decided that two are one person's.
+UNIQUE = frozenset((CUSTOMER,))
+PERSONAL = frozenset(("email", "phone"))
+#: Their values name a platform or system first: ``social:weibo:HANDLE``.
+SCOPED = frozenset(("social", "external"))
+HASH_BYTES = 16
+#: Stands before a hash. No e-mail address or telephone number begins with it.
+HASHED = "~"
+#: ITU-T E.164: at most 15 digits. Shorter than 5 is an extension, or an emergency.
+PHONE_DIGITS = range(5, 16)
+#: Called without a country code, a number is of this country.
+COUNTRY = "86"
+
+#: Where nothing was known, programs write such values: they belong to many people, or to nobody.
+BLOCKED_WORDS = frozenset(("anonymized", "anonymous", "default", "deleted", "example", "guest", "nil", "none", "null", "nan"))
+BLOCKED_WORDS |= {"n/a", "na", "test", "tester", "undefined", "unknown"}
+BLOCKED_NUMBERS = frozenset(("0", "1", "-1"))
+BLOCKED_HOSTS = frozenset(("test.com", "example.com", "example.org", "example.net", "localhost", "invalid", "none.com"))
+_RUN = re.compile(r"(.)\1*")  # one and the same character
+_COUNTING = "01234567890123456789"
+
+
+class Identity(NamedTuple):
+    """``id`` is the name under which its events are kept."""
+
+    kind: str
+    id: str
+
+
+class BadIdentity(ValueError):
+    """A value that can't be what its kind says; the message says why, and does not repeat it."""
+
+
+def identity_of(text: str, secret: bytes, country: str = COUNTRY) -> Identity:
+    """The identity that a key names. ``secret``: 1 to 64 bytes. Raises BadIdentity."""
+    kind, colon, value = text.partition(":")
+    if not colon or kind not in RANK or kind == CUSTOMER:
+        return Identity(CUSTOMER, text)
+    return _typed(kind, value, secret, country)
+
+
+def linked_of(other: str, kind: str, secret: bytes, country: str = COUNTRY) -> Identity:
+    """The identity that a link names: ``other`` is a key, or the address or number itself if ``kind`` says so."""
+    told = kind_told(kind)
+    if told in PERSONAL and not other.startswith(f"{told}:"):
+        return _typed(told, other, secret, country)
+    known = identity_of(other, secret, country)
+    return Identity(told, known.id) if known.kind == CUSTOMER else known
+
+
+def kind_of(name: str) -> str:
+    """The kind that an identity's name shows."""
+    kind, colon, _ = name.partition(":")
+    return kind if colon and kind in RANK else CUSTOMER
+
+
+def kind_told(kind: str) -> str:
+    """What a publisher's word for a kind means: what nobody knows is no more than a trace."""
+    word = kind.casefold()
+    return word if word in RANK else ANONYMOUS
+
+
+def is_blocked(name: str) -> bool:
+    """Does the value belong to nobody, so that it may join nobody?"""
+    kind = kind_of(name)
+    if kind == CUSTOMER:  # a shop may well have a customer 1, or 1111
+        return name.casefold() in BLOCKED_WORDS
+    value = name.partition(":")[2].casefold()
+    if kind in SCOPED:
+        value = value.partition(":")[2]
+    if kind == "email":
+        local, _, host = value.rpartition("@")
+        return host in BLOCKED_HOSTS or local in BLOCKED_WORDS
+    bare = "".join(character for character in value if character.isalnum())
+    if kind == "phone":
+        bare = bare.removeprefix(COUNTRY)
+        return bare in _COUNTING or bool(_RUN.fullmatch(bare))
+    return {value, bare} & (BLOCKED_WORDS | BLOCKED_NUMBERS) != set() or (len(bare) > 3 and bool(_RUN.fullmatch(bare)))
+
+
+def _typed(kind: str, value: str, secret: bytes, country: str) -> Identity:
+    scope = ""
+    if kind in SCOPED:
+        scope, colon, value = value.partition(":")
+        scope = _plain(scope).casefold() + ":"
+        if not colon or len(scope) < 2:
+            raise BadIdentity(f"an identity of the kind {kind} names where it is known: {kind}:NAME:VALUE")
+    value = _NORMAL[kind](value, country) if kind in _NORMAL else _plain(value)
+    if not value:
+        raise BadIdentity(f"an identity of the kind {kind} has no value")
+    name = f"{kind}:{scope}{value}"
+    if kind in PERSONAL and not is_blocked(name):
+        name = f"{kind}:{HASHED}{_hash(name, secret)}"
+    return Identity(kind, name)
+
+
+def _hash(name: str, secret: bytes) -> str:
+    if not secret:
+        raise BadIdentity("e-mail addresses and telephone numbers are kept as hashes, and no key for these is set")
+    return blake2b(name.encode(), key=secret, digest_size=HASH_BYTES, person=b"portrait-id").hexdigest()
+
+
+def _plain(text: str) -> str:
+    """NFKC (full width and half width are one), without what can't be seen, and without blanks at the ends."""
+    shown = (c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) not in ("Cc", "Cf"))
+    return "".join(shown).strip()
+
+
+def _email(text: str, country: str) -> str:
+    """Without regard to case, as every large provider does; dots and what follows a plus are part of the address."""
+    if text.startswith(HASHED):
+        return _already(text)
+    local, at, host = _plain(text).casefold().rpartition("@")
+    host = host.rstrip(".")
+    if not at or not local or not host or " " in local + host or "@" in local:
+        raise BadIdentity("not an e-mail address: one @ between a name and a host")
+    try:
+        return f"{local}@{host.encode('idna').decode()}"
+    except UnicodeError as error:
+        raise BadIdentity("not an e-mail address: the host is no domain name") from error
+
+
+def _phone(text: str, country: str) -> str:
+    """The digits of E.164: with a plus or 00 as they are, else of ``country``, without the 0 that is dialled within it."""
+    if text.startswith(HASHED):
+        return _already(text)
+    plain = _plain(text)
+    digits = "".join(str(unicodedata.decimal(c)) for c in plain if unicodedata.decimal(c, None) is not None)
+    if any(c.isalpha() for c in plain):
+        raise BadIdentity("not a telephone number: it holds letters")
+    if not plain.startswith("+"):
+        digits = digits[2:] if digits.startswith("00") else country + digits.removeprefix("0")
+    if len(digits) not in PHONE_DIGITS:
+        raise BadIdentity(f"not a telephone number: {PHONE_DIGITS[0]} to {PHONE_DIGITS[-1]} digits")
+    return digits
+
+
+def _already(text: str) -> str:
+    raise BadIdentity("an address or number is named by itself, not by a hash")
+
+
+def _social(text: str, country: str) -> str:
+    return _plain(text).casefold().removeprefix("@")
+
+
+_NORMAL = {"email": _email, "phone": _phone, "social": _social}

@@ -1,0 +1,160 @@
+"""Who is one person: the same for any order of the links, and for whoever sees only what hangs together with one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from random import Random
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from portrait.identity.graph import (
+    CONFIDENCE_MIN,
+    PERSON_MAX,
+    RUNAWAY,
+    SHARED_BY,
+    Resolution,
+    linked_to,
+    reach,
+    resolve,
+)
+from portrait.identity.links import LINKS_MAX, Links, fold_link
+from schemas.customers import IdentityLinked, IdentityUnlinked
+from schemas.event import Event
+
+NAMES = ["C1", "C2", "C3", "cookie1", "cookie2", "device:d1", "device:d2", "email:~1", "social:weibo:a", "device:null"]
+KINDS = {"cookie1": "anonymous", "cookie2": "anonymous"}
+
+
+def link(key: str, other: str, ms: int, *, on: bool = True, **data: Any) -> Event:
+    kind = KINDS.get(other) or (other.partition(":")[0] if ":" in other else data.pop("kind", "customer"))
+    of = IdentityLinked if on else IdentityUnlinked
+    told = of(other=other, kind=kind, key_kind=KINDS.get(key), **data)
+    digest = blake2b(repr((key, other, ms, on, data)).encode(), digest_size=8).digest()
+    return Event(key, 6, ms, 0, digest, "e", told, source="/test")
+
+
+def fold(events: Sequence[Event]) -> dict[str, Links | None]:
+    graph: dict[str, Links | None] = {}
+    for event in events:
+        for name in (event.customer_id, event.data.other):
+            graph[name], _ = fold_link(graph.get(name), name, event)
+    return graph
+
+
+words = st.builds(
+    lambda pair, ms, on, confidence, by: link(
+        *pair, ms, on=on, **({"confidence": confidence} if on else {}), by="lin" if by else None
+    ),
+    st.lists(st.sampled_from(NAMES), min_size=2, max_size=2, unique=True),
+    st.integers(0, 6),
+    st.sampled_from([True, True, True, False]),
+    st.sampled_from([1.0, 0.9, 0.3]),
+    st.sampled_from([False] * 9 + [True]),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(words, max_size=25), st.randoms(use_true_random=False))
+def test_any_order_of_the_same_links_gives_the_same_persons(events: list[Event], rng: Random) -> None:
+    shuffled = [*events, *rng.sample(events, len(events) // 2)]  # some of them twice
+    rng.shuffle(shuffled)
+    one, other = fold(events), fold(shuffled)
+    encode = msgspec.json.Encoder(order="sorted").encode
+    assert encode(one) == encode(other)
+    assert resolve(one) == resolve(other) == resolve(dict(sorted(other.items())))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(words, max_size=25), st.sampled_from(NAMES))
+def test_who_sees_only_what_hangs_together_with_one_identity_sees_the_same_person(events: list[Event], start: str) -> None:
+    graph = fold(events)
+    seen = load(graph, start)
+    whole, part = resolve(graph), resolve(seen)
+    members = whole.members().get(whole.persons.get(start, start), [start])
+    assert part.members().get(part.persons[start]) == members
+
+
+def load(graph: dict[str, Links | None], start: str) -> dict[str, Links | None]:
+    """As a worker does: round by round, until nobody is missing."""
+    seen = {start: graph.get(start)}
+    while True:
+        near = reach(seen, [start])
+        missing = {other for name in near for other in linked_to(seen[name])} - seen.keys()
+        if not missing:
+            return seen
+        seen |= {name: graph.get(name) for name in missing}
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(words, max_size=25))
+def test_two_customers_are_one_person_only_where_somebody_decided_so(events: list[Event]) -> None:
+    found = resolve(fold(events))
+    decided = any(event.data.by for event in events)
+    for members in found.members().values():
+        assert decided or sum(name.startswith("C") for name in members) <= 1
+        assert "device:null" not in members or len(members) == 1
+    for proposal in found.proposals:
+        assert found.persons[proposal.a] != found.persons[proposal.b]
+
+
+def persons(*events: Event) -> Resolution:
+    return resolve(fold(events))
+
+
+def whys(found: Resolution) -> dict[tuple[str, str], str]:
+    return {(p.a, p.b): p.why for p in found.proposals}
+
+
+def test_a_person_goes_by_their_best_identity() -> None:
+    found = persons(link("cookie1", "device:d1", 1), link("C9", "cookie1", 2), link("C9", "email:~1", 3))
+    assert set(found.persons.values()) == {"C9"}
+    assert persons(link("email:~1", "device:d1", 1)).persons["device:d1"] == "email:~1"
+
+
+def test_the_later_word_stands_and_a_link_that_ended_joins_nobody() -> None:
+    assert persons(link("C1", "cookie1", 2, on=False), link("C1", "cookie1", 1)).persons["cookie1"] == "cookie1"
+    assert persons(link("C1", "cookie1", 2, on=False), link("cookie1", "C1", 3)).persons["cookie1"] == "C1"
+
+
+def test_what_belongs_to_another_customer_stays_with_the_first() -> None:
+    found = persons(link("C2", "device:d1", 5), link("C1", "device:d1", 1), link("C1", "device:d1", 9))
+    assert found.persons == {"C1": "C1", "C2": "C2", "device:d1": "C1"}
+    assert whys(found) == {("C2", "device:d1"): "other-customer"}
+
+
+def test_two_customers_are_a_proposal_until_somebody_decides() -> None:
+    assert whys(persons(link("C1", "C2", 1))) == {("C1", "C2"): "two-customers"}
+    assert persons(link("C1", "C2", 1), link("C1", "C2", 2, by="lin")).persons == {"C1": "C1", "C2": "C1"}
+    through = persons(link("C1", "cookie1", 1), link("cookie1", "device:d1", 2), link("C2", "device:d1", 3))
+    assert through.persons == {"C1": "C1", "cookie1": "C1", "device:d1": "C2", "C2": "C2"}
+    assert whys(through) == {("cookie1", "device:d1"): "two-customers"}
+
+
+def test_what_is_unsure_blocked_or_shared_joins_nobody() -> None:
+    assert whys(persons(link("C1", "cookie1", 1, confidence=CONFIDENCE_MIN - 0.01))) == {("C1", "cookie1"): "unsure"}
+    assert whys(persons(link("C1", "device:null", 1, by="lin"))) == {("C1", "device:null"): "blocked"}
+    till = persons(*(link(f"C{n}", "device:d1", n) for n in range(SHARED_BY)))
+    assert set(whys(till).values()) == {"shared"} and till.persons["device:d1"] == "device:d1"
+    fewer = persons(*(link(f"C{n}", "device:d1", n) for n in range(SHARED_BY)), link("C0", "device:d1", 99, on=False))
+    assert fewer.persons["device:d1"] == "C1"
+
+
+def test_with_too_many_others_an_identity_stays_shared() -> None:
+    many = [link("C1", f"device:x{n}", n) for n in range(LINKS_MAX + 1)]
+    assert set(whys(persons(*many)).values()) == {"shared"}
+    links = fold([*many, *(link("C1", f"device:x{n}", 999, on=False) for n in range(LINKS_MAX))])["C1"]
+    assert links is not None and links.shared and len(links.others) == LINKS_MAX
+
+
+def test_a_person_grows_to_a_limit_and_what_runs_away_is_nobody() -> None:
+    chain = [link(f"device:x{n:03}", f"device:x{n + 1:03}", n) for n in range(PERSON_MAX + 5)]
+    found = persons(*chain)
+    assert max(map(len, found.members().values())) == PERSON_MAX
+    assert set(whys(found).values()) == {"too-many"}
+    endless = persons(*(link(f"device:x{n:03}", f"device:x{n + 1:03}", n) for n in range(RUNAWAY)))
+    assert set(whys(endless).values()) == {"runaway"}
+    assert all(name == person for name, person in endless.persons.items())

@@ -1,0 +1,97 @@
+"""The names of identities: one form for one address, a hash for what is personal, and no way from one kind into another."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from portrait.identity.names import KINDS, BadIdentity, Identity, identity_of, is_blocked, kind_of, kind_told, linked_of
+
+SECRET = b"a key of the shop"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("email:Lin.Xiao@Example.CN", "email:lin.xiao@example.cn"),
+        ("email:ｌｉｎ@ｓｈｏｐ．ｃｎ", "email:lin@shop.cn"),
+        ("email:lin@商店.cn", "email:lin@xn--6qq986b3xl.cn".replace("xn--6qq986b3xl", "商店".encode("idna").decode())),
+        ("email:lin@shop.cn.", "email: lin@shop.cn "),
+        ("email:l\u200bin@shop.cn", "email:lin@shop.cn"),
+        ("phone:+86 138-0013-8001", "phone:13800138001"),
+        ("phone:008613800138001", "phone:１３８００１３８００１"),
+        ("phone:010-8531 0000", "phone:+861085310000"),
+        ("phone:+44 20 7946 0018", "phone:00442079460018"),
+        ("social:Weibo:@Lin", "social:weibo:lin"),
+        ("external:CRM:0042", "external:crm:0042"),
+        ("device: a1b2 ", "device:a1b2"),
+    ],
+)
+def test_one_address_has_one_name(one: str, other: str) -> None:
+    assert identity_of(one, SECRET) == identity_of(other, SECRET)
+
+
+def test_what_is_personal_is_a_hash_under_the_key() -> None:
+    email, phone = identity_of("email:lin@shop.cn", SECRET), identity_of("phone:13800138001", SECRET)
+    assert email.kind == "email" and "lin" not in email.id and "@" not in email.id
+    assert "138" not in phone.id.removeprefix("phone:~")[:3] or phone.id != identity_of("phone:13800138001", b"other").id
+    assert identity_of("email:lin@shop.cn", b"another key").id != email.id
+    with pytest.raises(BadIdentity, match="no key"):
+        identity_of("email:lin@shop.cn", b"")
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["email:lin", "email:@shop.cn", "email:a@b@c.cn", "phone:12", "phone:138x0013", "social:weibo", "social::lin", "device:",
+     "email:~0123456789abcdef0123456789abcdef", "phone:~00", "external:crm:", "email:lin@" + "x" * 70 + ".cn"],
+)  # fmt: skip
+def test_what_cant_be_what_it_says_is_told_without_repeating_it(key: str) -> None:
+    with pytest.raises(BadIdentity) as told:
+        identity_of(key, SECRET)
+    assert key.partition(":")[2] not in str(told.value) or not key.partition(":")[2]
+
+
+@pytest.mark.parametrize("key", ["C-1024", "C:1", "customer:C1", "Email:lin@shop.cn", "{0}:x", "1", "Ｃ1", "С1", "emails:x"])
+def test_customer_ids_are_the_same_byte_for_byte_only(key: str) -> None:
+    assert identity_of(key, b"") == Identity("customer", key)
+
+
+@settings(deadline=None)
+@given(st.text(max_size=40), st.sampled_from(KINDS[1:]))
+def test_no_value_reaches_into_another_kind(value: str, kind: str) -> None:
+    """Nor are names normalised any further: a name is its own name, but for hashes, which nobody can name."""
+    try:
+        found = identity_of(f"{kind}:{value}", SECRET)
+    except BadIdentity:
+        return
+    assert found.kind == kind == kind_of(found.id)
+    if not found.id.startswith((f"{kind}:~",)):
+        assert identity_of(found.id, SECRET) == found
+    else:
+        with pytest.raises(BadIdentity):
+            identity_of(found.id, SECRET)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["email:test@test.com", "email:Test@shop.cn", "phone:00000000", "phone:13333333333".replace("13", "33"), "phone:12345678",
+     "device:00000000-0000-0000-0000-000000000000", "device:null", "anonymous:undefined", "social:weibo:unknown", "null"],
+)  # fmt: skip
+def test_values_that_stand_for_nobody_are_blocked_and_need_no_hash(key: str) -> None:
+    name = identity_of(key, b"").id
+    assert is_blocked(name)
+
+
+@pytest.mark.parametrize("key", ["email:lin@shop.cn", "phone:13800138001", "device:a1b2", "C1", "1", "1111", "social:weibo:lin"])
+def test_values_of_somebody_are_not(key: str) -> None:
+    assert not is_blocked(identity_of(key, SECRET).id)
+
+
+def test_a_link_names_a_key_or_the_address_itself() -> None:
+    assert linked_of("lin@shop.cn", "email", SECRET) == identity_of("email:lin@shop.cn", SECRET)
+    assert linked_of("email:lin@shop.cn", "email", SECRET) == identity_of("email:lin@shop.cn", SECRET)
+    assert linked_of("cookie-5f2", "cookie", SECRET) == Identity("anonymous", "cookie-5f2")
+    assert linked_of("C2", "customer", SECRET) == Identity("customer", "C2")
+    assert linked_of("device:d1", "anonymous", SECRET) == Identity("device", "device:d1"), "its form shows what it is"
+    assert kind_told("Cookie") == "anonymous"
