@@ -15,7 +15,7 @@ from rich.text import Text
 
 from cli.present import Lang, ago, date, money, percent, plain, risk_bar, risk_colour, say, span, stage_text
 from cli.terms import member, value
-from cli.traits import CONTRACTS, label_of, line_of
+from cli.traits import CONTRACTS, label_of, line_of, line_of_tags
 from portrait.dimensions.person import MEANINGS
 from portrait.models.measures import tenth_of
 from portrait.structures import ESTIMATED
@@ -32,6 +32,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "stage": ("Stage", "阶段"),
     "risk": ("Churn risk", "流失风险"),
     "value": ("Value", "价值"),
+    "tags": ("Tags", "标签"),
     "next": ("Do next", "建议动作"),
     "trouble": ("Trouble", "投诉"),
     "buys": ("Buys", "消费"),
@@ -170,6 +171,8 @@ class Sheet:
             ("consent", self._consent(p.basic) if p.basic else ()),
         )
         self._add_derived(grid, FIRST)
+        if p.tags:
+            grid.add_row(self._t("tags"), Text(line_of_tags(p.tags, self._lang)))
         for label, lines in sections:
             for n, line in enumerate(line for line in lines if line):
                 grid.add_row(self._t(label) if n == 0 else "", line if label in WHOLE else _one_line(line))

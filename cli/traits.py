@@ -10,6 +10,7 @@ import msgspec
 from cli.present import Lang, plain, say
 from cli.terms import member, value
 from portrait.dimensions.registry import DIMENSIONS
+from portrait.tags.registry import BY_ID
 from schemas.outputs import Reason
 from schemas.profile import Trait, View
 
@@ -31,6 +32,8 @@ UNSHOWN = frozenset(
 )
 SHARES = frozenset(("abandoned", "returned", "cancelled", "instalments"))
 SHOWN_OF_LIST = 3
+#: Two lines of a sheet. Those that ask for action come first.
+TAGS_SHOWN = 12
 CONTRACTS: Mapping[str, Any] = {dimension.name: dimension for dimension in DIMENSIONS}
 
 
@@ -41,6 +44,14 @@ def line_of(name: str, held: Any, lang: Lang) -> str:
     except (KeyError, msgspec.ValidationError):
         return ""
     return " · ".join(cell for cell in _cells(name, view, lang) if cell)
+
+
+def line_of_tags(tags: Mapping[str, float], lang: Lang) -> str:
+    """The first few tags by name; of a newer version's, the id."""
+    named = ((BY_ID[tag].name.zh if lang == "zh" else BY_ID[tag].name.en) if tag in BY_ID else plain(tag) for tag in tags)
+    told = [name if sure == 1 else f"{name} {sure:.0%}" for name, sure in zip(named, tags.values(), strict=True)]
+    more = f"+{len(told) - TAGS_SHOWN}" if len(told) > TAGS_SHOWN else ""
+    return " · ".join([*told[:TAGS_SHOWN], *filter(None, (more,))])
 
 
 def label_of(name: str, lang: Lang) -> str:

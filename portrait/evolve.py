@@ -17,6 +17,7 @@ from portrait.settle import Policy, Settling, follow_rhythm, rescore, settle
 from portrait.show import next_shown_day, show
 from portrait.state import HASH_BYTES, RING_EVENTS, State
 from portrait.structures import DAY_MS, NEVER
+from portrait.tags.held import moved
 from schemas.event import Event
 from schemas.orders import OrderPlaced
 
@@ -44,6 +45,8 @@ class Change(NamedTuple):
     stage_before: str
     external: list[tuple[str, str]]  # (system, id) that now lead to this customer
     external_removed: list[tuple[str, str]]  # and those that no longer do
+    tags_got: list[str]
+    tags_lost: list[str]
     folded: int
     repeated: int  # at or below the watermark
     duplicates: int  # in the ring of recent ids
@@ -69,7 +72,7 @@ def evolve(
     fresh, repeated, duplicates = _sift(state, arrivals)
     if not fresh and not duplicates and not state.effects and (due_ms(state) or NEVER) > clock_ms:
         return None
-    stage_before, external_before = state.stage, external_ids(state)
+    stage_before, external_before, tags_before = state.stage, external_ids(state), state.tags
     work = Settling(customer_id, state, clock_ms, scorer, policy)
     if work.remodelled:
         rescore(state, scorer)
@@ -92,7 +95,9 @@ def evolve(
         state.owes_silence |= policy.effects and bool(fresh)
     external = external_ids(state)
     added, removed = sorted(external - external_before), sorted(external_before - external)
-    return Change(state, fields, stage_before, added, removed, len(fresh), repeated, duplicates, work.capped, work.dropped)
+    got, lost = moved(tags_before, state.tags) if state.tags is not tags_before else ([], [])
+    counts = len(fresh), repeated, duplicates, work.capped, work.dropped
+    return Change(state, fields, stage_before, added, removed, got, lost, *counts)
 
 
 def _live(work: Settling, fresh: list[Event]) -> None:

@@ -34,10 +34,16 @@ FIELDS = frozenset(
         "churn_risk",
         "risk",
         "value",
+        "tags",
         *(feature.name for feature in FEATURES),
         *(dimension.name for dimension in DIMENSIONS),
     }
 )
+
+#: Fields of the state that follow from its facts, its moment and the model.
+MADE_ANEW = (
+    "stage", "stages", "risk", "value", "model", "scored_day", "rescore_day", "due_days", "shown_day", "shown", "tags", "tagged",
+)  # fmt: skip
 
 _SILENT = Policy(effects=False, silence_ms=NEVER)
 
@@ -63,7 +69,7 @@ def renew(
     called again when more has been folded.
     """
     fresh = State()
-    for name in ("stage", "stages", "risk", "value", "model", "scored_day", "rescore_day", "due_days", "shown_day", "shown"):
+    for name in MADE_ANEW:
         setattr(state, name, getattr(fresh, name))
     days = (state.parts.consumption or NOTHING.consumption).bought.days()
     state.rhythm = walk(days)

@@ -15,10 +15,13 @@ from portrait.features.registry import FEATURES
 from portrait.journey import journey
 from portrait.lifecycle import reason_of
 from portrait.models.reasons import levers, reasons
-from portrait.models.value import BUYS_DIGITS, shown_value
+from portrait.models.value import BUYS_DIGITS, Value, shown_value
 from portrait.settle import Settling, expect
 from portrait.state import State
 from portrait.structures import DAY_MS, NEVER
+from portrait.tags.held import TAGS_MAX, Held, heaviest, looked_at, told
+from portrait.tags.registry import DIGEST, OF_STANDING, RESTING_ON
+from portrait.tags.standing import risk_step, standing_of
 
 _json = msgspec.json.Encoder().encode
 #: Earlier stages that are shown.
@@ -65,7 +68,9 @@ def show(work: Settling) -> dict[str, bytes | None]:
         # What waits is looked at when a window ends; with none open (it came too late for all of them) it can't wait.
         if grown or not feature.frequent or index in due or due_day >= NEVER:
             derived |= READ_BY[index]
-    _derive(state, derived if not work.moved else range(len(DIMENSIONS)), today, fields)
+    tags_before, value_before = state.tags, state.value
+    tagged = state.tagged == DIGEST
+    _derive(work, range(len(DIMENSIONS)) if work.moved or not tagged else derived, not tagged, fields)
     if work.stage is not None:
         if work.moved:
             fields["lifecycle"] = _json(_lifecycle(work))
@@ -77,17 +82,25 @@ def show(work: Settling) -> dict[str, bytes | None]:
             if rescored or risk != work.shown_risk or NEEDS in work.dirty:  # its words count complaints
                 fields["risk"] = _json(_risk(work))
             _show_value(work, fields, rescored)
+        if work.moved or not tagged or _stands_elsewhere(work, value_before):
+            state.tags = looked_at(state.tags, OF_STANDING, standing_of(state))
         if another_day or work.moved or not FUNNEL.isdisjoint(work.dirty):
             step = journey(state.parts, state.rhythm.count, state.stage, today)
             fields["journey"] = _json({"step": step.step, "why": step.why})
+    if state.tags is not tags_before:
+        _bound_tags(state, tags_before)
+        fields["tags"] = _json(told(state.tags)) if state.tags else None
     fields["version"] = b"%d" % state.version
     fields["updated_at_ms"] = b"%d" % state.moment_ms
     return fields
 
 
-def _derive(state: State, numbers: Iterable[int], today: int, fields: dict[str, bytes | None]) -> None:
-    """Derived dimensions anew; those that say what they said before are left as they are."""
-    facts = Facts(state.parts, state.stage, today, state.moment_ms, state.rhythm)
+def _derive(work: Settling, numbers: Iterable[int], tag_all: bool, fields: dict[str, bytes | None]) -> None:
+    """Derived dimensions anew; those that say what they said before are left as they are, and so are the tags that rest on them.
+
+    ``tag_all``: the tags are others than those that the state was tagged with."""
+    state = work.state
+    facts = facts_of(state)
     for number in numbers:
         dimension = DIMENSIONS[number]
         view, due_day = dimension.derive(facts)
@@ -95,14 +108,42 @@ def _derive(state: State, numbers: Iterable[int], today: int, fields: dict[str, 
             state.due_days[DERIVED + number] = due_day
         else:
             state.due_days.pop(DERIVED + number, None)
-        shown = None if view is None else _json(view)
-        mark = None if shown is None else crc32(shown)
-        if mark != state.shown.get(number):
-            fields[dimension.name] = shown
+        said = None if view is None else _json(view)
+        mark = None if said is None else crc32(said)
+        news = mark != state.shown.get(number)
+        if news:
+            fields[dimension.name] = said
             if mark is None:
                 del state.shown[number]
             else:
                 state.shown[number] = mark
+        if news or tag_all:
+            state.tags = looked_at(state.tags, RESTING_ON[number], view)
+    state.tagged = DIGEST
+
+
+def facts_of(state: State) -> Facts:
+    """What dimensions read, as of the state's moment."""
+    return Facts(state.parts, state.stage, state.moment_ms // DAY_MS, state.moment_ms, state.rhythm)
+
+
+def _stands_elsewhere(work: Settling, before: Value | None) -> bool:
+    """Whether the tags of the standing may be others, though the stage is the same: ``before`` is the value as last shown."""
+    state, now = work.state, work.state.value
+    if risk_step(state.risk) != risk_step(float(work.shown_risk) if work.shown_risk else None):
+        return True
+    return now is not before and (now is None or before is None or (now.high, now.rising) != (before.high, before.rising))
+
+
+def _bound_tags(state: State, before: Held) -> None:
+    """At most TAGS_MAX. Who had as many may have had more: then all are looked at anew."""
+    if len(before) >= TAGS_MAX:
+        state.tags = looked_at({}, OF_STANDING, standing_of(state))
+        facts = facts_of(state)
+        for number, dimension in enumerate(DIMENSIONS):
+            state.tags = looked_at(state.tags, RESTING_ON[number], dimension.derive(facts)[0])
+    if len(state.tags) > TAGS_MAX:
+        state.tags = heaviest(state.tags)
 
 
 def _show_value(work: Settling, fields: dict[str, bytes | None], rescored: bool) -> None:

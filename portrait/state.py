@@ -92,6 +92,8 @@ class State(msgspec.Struct, array_like=True, gc=False):
     shown: dict[int, int] = field(default_factory=dict)  # derived dimension's number -> CRC-32 of what is shown of it
     #: New events were folded before there was a clock: whatever silence followed them, it has not had its effects yet.
     owes_silence: bool = False
+    tags: dict[int, int] = field(default_factory=dict)  # number -> how sure, in twentieths; at most `portrait.tags.held.TAGS_MAX`
+    tagged: int = 0  # `portrait.tags.registry.DIGEST` of the declarations that made them
 
 
 _encode = msgspec.msgpack.Encoder().encode

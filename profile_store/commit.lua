@@ -1,33 +1,38 @@
 -- One shard's part of a commit: all of it in one script, so that nobody sees a half and a crash leaves none.
 --
--- KEYS  chain, pos, clear, last, due, risk, external, stages, then a state key a write, a profile key a write, a key a stage name.
+-- KEYS  chain, pos, clear, last, due, risk, external, stages, tags, then a state key a write, a profile key a write, a key a stage
+--       name, a key a tag.
 --       All are declared: while a cluster moves the slot, the script is turned away before it writes.
 -- ARGV  1 the chain as it should be, 2 the chain from now on, 3 its expiry in seconds, 4 the channel,
---       5 msgpack [ids, field counts, risks or nil, dues or nil, rare, field names, lengths, marks, stage names],
+--       5 msgpack [ids, field counts, risks or nil, dues or nil, rare, field names, lengths, marks, stage names, tags],
 --       6 the bytes of all writes in a row, cut by the lengths: for each write the nonce that it was made from, the state to store
 --       (behind its new nonce), and the fields' values. cmsgpack can't unpack msgpack's bin types, and an argument each costs more.
 --   ids to dues have an item a write; names and lengths are flat.
---   rare  {write, removed fields, external, external removed, stage before, stage, stages left}, for the writes that have any
+--   rare  {write, removed fields, external, external removed, stage before, stage, stages left, tags got, tags lost},
+--         for the writes that have any
 --   mark  {"topic/partition", next offset, clear, last record or ""}, the numbers as text: a Lua number is a double
 -- Gives nil if the chain is another one (nothing is written), else the indexes, from 0, of the writes that conflict.
 --
 -- What costs here is making strings: Redis's Lua hashes every byte of each.
 
-local FIXED_KEYS = 8
+local FIXED_KEYS = 9
 local NONCE_BYTES = 8
 local UNPACK_MAX = 4000 -- of arguments in one call; even, because scores and members come in pairs
 local call = redis.call
 
-local chain, positions, clear, last, due, risk, external, stages = unpack(KEYS, 1, FIXED_KEYS)
+local chain, positions, clear, last, due, risk, external, stages, tags = unpack(KEYS, 1, FIXED_KEYS)
 if call('GET', chain) ~= ARGV[1] then
   return false
 end
 call('SET', chain, ARGV[2], 'EX', ARGV[3]) -- the first write: a server that refuses writes stops us here
 
-local ids, counts, risks, dues, rare, names, lengths, marks, stage_names = unpack(cmsgpack.unpack(ARGV[5]))
-local stage_key, rare_of = {}, {}
+local ids, counts, risks, dues, rare, names, lengths, marks, stage_names, tag_names = unpack(cmsgpack.unpack(ARGV[5]))
+local stage_key, tag_key, rare_of = {}, {}, {}
 for i, name in ipairs(stage_names) do
   stage_key[name] = KEYS[FIXED_KEYS + 2 * #ids + i]
+end
+for i, name in ipairs(tag_names) do
+  tag_key[name] = KEYS[FIXED_KEYS + 2 * #ids + #stage_names + i]
 end
 for _, change in ipairs(rare) do
   rare_of[change[1]] = change
@@ -53,7 +58,7 @@ local function external_field(pair)
 end
 
 local function write_rare(id, profile, change)
-  local _, removed, linked, unlinked, before, after, left = unpack(change)
+  local _, removed, linked, unlinked, before, after, left, got, lost = unpack(change)
   call_many('HDEL', profile, removed)
   for _, pair in ipairs(unlinked) do
     local field = external_field(pair)
@@ -61,6 +66,11 @@ local function write_rare(id, profile, change)
   end
   for _, pair in ipairs(linked) do
     call('HSET', external, external_field(pair), id)
+  end
+  for _, tag in ipairs(lost) do call('SREM', tag_key[tag], id) end
+  for _, tag in ipairs(got) do
+    call('SADD', tag_key[tag], id)
+    call('SADD', tags, tag)
   end
   for _, stage in ipairs(left) do call('SREM', stage_key[stage], id) end
   if before == after then return end

@@ -70,6 +70,8 @@ class Write(msgspec.Struct, gc=False, array_like=True):
     external: list[tuple[str, str]]  # (system, external id) to add to the index
     external_removed: list[tuple[str, str]]
     stages_left: list[str] = []  # further stages in whose index the id may stand, though it should not: for mending
+    tags_got: list[str] = []  # tags in whose index the id is to stand ...
+    tags_lost: list[str] = []  # ... and those in whose index it may stand, and should not
 
 
 class Last(NamedTuple):

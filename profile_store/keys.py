@@ -33,15 +33,17 @@ class ShardKeys:
         self.due = name("due")
         self.risk = name("risk")
         self.stages = name("stages")
+        self.tags = name("tags")
         self.external = name("external")
         self.positions = name("pos")
         self.clear = name("clear")
         self.last = name("last")
         self.mending = name("mending")  # notes of `portrait rebuild`
         self.changes = name("changes")  # a channel
-        self.state = name("state") + ":"  # these four are prefixes
+        self.state = name("state") + ":"  # these five are prefixes
         self.profile = name("profile") + ":"
         self.stage = name("stage") + ":"
+        self.tag = name("tag") + ":"
         self.chain = name("chain") + ":"
 
     def states(self, ids: Sequence[str]) -> list[str]:
@@ -57,6 +59,10 @@ class ShardKeys:
     def of_stage(self, stage: str) -> str:
         """Key of the set of ids in a stage."""
         return self.stage + encode(stage)
+
+    def of_tag(self, tag: str) -> str:
+        """Key of the set of ids that have a tag."""
+        return self.tag + encode(tag)
 
 
 def shard_keys(prefix: str, shards: int) -> list[ShardKeys]:

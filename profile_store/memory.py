@@ -24,6 +24,7 @@ class MemoryShard:
         self.due: dict[str, int] = {}
         self.risk: dict[str, float] = {}
         self.stages: dict[str, str] = {}  # by id
+        self.tags: dict[str, frozenset[str]] = {}  # by id
         self.external: dict[tuple[str, str], str] = {}
         self.positions: dict[TP, Position] = {}
         self.chains: dict[str, int] = {}  # by worker
@@ -49,6 +50,9 @@ class MemoryShard:
             del self.stages[write.id]
         if write.stage != write.stage_before:
             _set_or_drop(self.stages, write.id, write.stage or None)
+        if write.tags_got or write.tags_lost:
+            tags = self.tags.get(write.id, frozenset()).difference(write.tags_lost).union(write.tags_got)
+            _set_or_drop(self.tags, write.id, tags or None)
         for pair in write.external_removed:
             if self.external.get(pair) == write.id:  # it may be another's by now
                 del self.external[pair]

@@ -137,17 +137,30 @@ class Queries:
         pages = yield [("SRANDMEMBER", k.of_stage(stage), n) for k in keys]
         return [member.decode() for page in pages for member in page][:n]
 
+    def who_has(self, tag: str, n: int) -> Query[list[tuple[str, float]]]:
+        keys = yield from self.keys()
+        if n < 1:
+            return []
+        pages = yield [("SRANDMEMBER", k.of_tag(tag), n) for k in keys]
+        ids = [member.decode() for page in pages for member in page][:n]
+        if not ids:
+            return []
+        told = yield [("HGET", _of(keys, customer_id).profiles([customer_id])[0], "tags") for customer_id in ids]
+        tags = (parse_field("tags", value) if value is not None else {} for value in told)
+        found = [(customer_id, of[tag]) for customer_id, of in zip(ids, tags, strict=True) if tag in of]  # lost it meanwhile
+        return sorted(found, key=_riskiest_first)
+
+    def tag_counts(self) -> Query[dict[str, int]]:
+        keys = yield from self.keys()
+        names = yield [("SMEMBERS", k.tags) for k in keys]
+        pairs = [(k.of_tag(tag.decode()), tag.decode()) for k, tags in zip(keys, names, strict=True) for tag in tags]
+        return (yield from _sizes(pairs))
+
     def stage_counts(self) -> Query[dict[str, int]]:
         keys = yield from self.keys()
         names = yield [("SMEMBERS", k.stages) for k in keys]
-        pairs = [(k, stage.decode()) for k, stages in zip(keys, names, strict=True) for stage in stages]
-        if not pairs:
-            return {}
-        sizes = yield [("SCARD", k.of_stage(stage)) for k, stage in pairs]
-        counts: dict[str, int] = {}
-        for (_, stage), size in zip(pairs, sizes, strict=True):
-            counts[stage] = counts.get(stage, 0) + size
-        return {stage: size for stage, size in sorted(counts.items()) if size}
+        pairs = [(k.of_stage(stage.decode()), stage.decode()) for k, stages in zip(keys, names, strict=True) for stage in stages]
+        return (yield from _sizes(pairs))
 
     def count(self) -> Query[int]:
         counts = yield from self.stage_counts()
@@ -186,6 +199,17 @@ class Queries:
 
 def _of(keys: list[ShardKeys], customer_id: str) -> ShardKeys:
     return keys[shard_of(customer_id, len(keys))]
+
+
+def _sizes(sets: Sequence[tuple[str, str]]) -> Query[dict[str, int]]:
+    """How many members the sets have, by name: several may share one. ``sets``: (key, name). Empty ones are left out."""
+    if not sets:
+        return {}
+    sizes = yield [("SCARD", key) for key, _ in sets]
+    counts: dict[str, int] = {}
+    for (_, name), size in zip(sets, sizes, strict=True):
+        counts[name] = counts.get(name, 0) + size
+    return {name: size for name, size in sorted(counts.items()) if size}
 
 
 def _scored(page: Sequence[Any]) -> list[tuple[str, float]]:

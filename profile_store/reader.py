@@ -71,6 +71,14 @@ class ProfileReader:
         """How many customers are in each stage."""
         return self._run(self._queries.stage_counts())
 
+    def who_has(self, tag: str, n: int = 100) -> list[tuple[str, float]]:
+        """(id, how sure, 0 to 1) of at most ``n`` customers with the tag, taken at random; the surest first."""
+        return self._run(self._queries.who_has(tag, n))
+
+    def tag_counts(self) -> dict[str, int]:
+        """How many customers have each tag; tags that nobody has are left out."""
+        return self._run(self._queries.tag_counts())
+
     def count(self) -> int:
         """How many customers have a stage."""
         return self._run(self._queries.count())
@@ -152,6 +160,12 @@ class AsyncProfileReader:
 
     async def stage_counts(self) -> dict[str, int]:
         return await self._run(self._queries.stage_counts())
+
+    async def who_has(self, tag: str, n: int = 100) -> list[tuple[str, float]]:
+        return await self._run(self._queries.who_has(tag, n))
+
+    async def tag_counts(self) -> dict[str, int]:
+        return await self._run(self._queries.tag_counts())
 
     async def count(self) -> int:
         return await self._run(self._queries.count())

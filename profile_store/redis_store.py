@@ -168,14 +168,18 @@ class _Shard:
     async def commit(self, writes: list[Write], marks: list[_Mark], nonce: bytes) -> list[int]:
         """Indexes of the writes that conflict."""
         ids = [write.id for write in writes]
-        stages = list({stage for w in writes if _is_rare(w) for stage in (w.stage, w.stage_before, *w.stages_left) if stage})
+        rare = [w for w in writes if _is_rare(w)]
+        stages = list({stage for w in rare for stage in (w.stage, w.stage_before, *w.stages_left) if stage})
+        tags = list({tag for w in rare for tag in (*w.tags_got, *w.tags_lost)})
         columns, contents = _columns(writes, nonce)
         keys = self.keys
-        names = [self._chain_key, keys.positions, keys.clear, keys.last, keys.due, keys.risk, keys.external, keys.stages]
+        names = [self._chain_key, keys.positions, keys.clear, keys.last]
+        names += [keys.due, keys.risk, keys.external, keys.stages, keys.tags]
         names += keys.states(ids)
         names += keys.profiles(ids)
         names += [keys.of_stage(stage) for stage in stages]
-        payload = _encode((ids, *columns, marks, stages))
+        names += [keys.of_tag(tag) for tag in tags]
+        payload = _encode((ids, *columns, marks, stages, tags))
         async with self._turn:
             chain, following = f"{self._token}:{self._count}", f"{self._token}:{self._count + 1}"
             arguments = [chain, following, _CHAIN_EXPIRY_S, keys.changes, payload]
@@ -233,7 +237,7 @@ def _columns(writes: list[Write], nonce: bytes) -> tuple[list[list[Any]], bytes]
         [w.risk for w in writes],
         [w.due_ms for w in writes],
         [
-            (i, w.removed, w.external, w.external_removed, w.stage_before, w.stage, w.stages_left)
+            (i, w.removed, w.external, w.external_removed, w.stage_before, w.stage, w.stages_left, w.tags_got, w.tags_lost)
             for i, w in enumerate(writes, 1)
             if _is_rare(w)
         ],
@@ -245,7 +249,9 @@ def _columns(writes: list[Write], nonce: bytes) -> tuple[list[list[Any]], bytes]
 
 def _is_rare(w: Write) -> bool:
     """Does the write change more than what nearly every one does?"""
-    return w.stage != w.stage_before or bool(w.removed or w.external or w.external_removed or w.stages_left)
+    return w.stage != w.stage_before or bool(
+        w.removed or w.tags_got or w.tags_lost or w.external or w.external_removed or w.stages_left
+    )
 
 
 def _raise_worst(outcomes: Sequence[object]) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from urllib.parse import unquote
 
-from profile_store.contract import Loaded
+from profile_store.contract import ABSENT, Loaded, shard_of
 from profile_store.keys import ShardKeys
 from profile_store.reader import _FAILURES, AsyncProfileReader, _explain
 
@@ -36,6 +36,16 @@ class StateReader(AsyncProfileReader):
                     yield found
             except _FAILURES as error:
                 raise _explain(error) from error
+
+    async def state_of(self, customer_id: str) -> Loaded:
+        """One customer's; ABSENT where there is none."""
+        keys = await self._run(self._queries.keys())
+        shard = keys[shard_of(customer_id, len(keys))]
+        try:
+            found = await self._fetch(shard, [name.encode() for name in shard.states([customer_id])])
+        except _FAILURES as error:
+            raise _explain(error) from error
+        return found[0][1] if found else ABSENT
 
     async def _fetch(self, keys: ShardKeys, names: list[bytes]) -> list[tuple[str, Loaded]]:
         if not names:

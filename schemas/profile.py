@@ -301,6 +301,7 @@ class Profile(View, frozen=True, kw_only=True):
     journey: Journey | None = None
     risk: Risk | None = None
     value: Value | None = None
+    tags: dict[str, float] | None = None  # tag -> how sure, 0 to 1; those that ask for action first, then the surest; at most 64
 
 
 _TEXT = {"stage"}

@@ -16,6 +16,8 @@ from portrait.lifecycle import STAGES
 from portrait.models.churn import Scorer
 from portrait.renew import renew
 from portrait.state import BrokenState, State, decode, encode, facts
+from portrait.tags import held
+from portrait.tags.registry import BY_ID
 from profile_store.contract import Loaded, MendingStore, Position, Write
 from schemas.event import FUTURE_SKEW_MS
 from streams.log import TP
@@ -147,9 +149,11 @@ def _write(live: Live, state: State, fields: Mapping[str, bytes | None]) -> Writ
         external=sorted(external),
         external_removed=sorted(known - external),
         stages_left=[stage for stage in STAGES if stage != state.stage],
+        tags_got=(tags := held.ids(state.tags)),
+        tags_lost=[tag for tag in BY_ID if tag not in tags],
     )
 
 
 def _removal(live: Live) -> Write:
     known = external_ids(live.state) if live.state else frozenset()
-    return Write(live.id, live.nonce, b"", {}, [], None, "", "", None, [], sorted(known), list(STAGES))
+    return Write(live.id, live.nonce, b"", {}, [], None, "", "", None, [], sorted(known), list(STAGES), [], list(BY_ID))

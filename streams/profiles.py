@@ -254,4 +254,6 @@ def _write(customer_id: str, entry: Cached, change: Change) -> Write:
         due_ms=due_ms(state),
         external=change.external,
         external_removed=change.external_removed,
+        tags_got=change.tags_got,
+        tags_lost=change.tags_lost,
     )

@@ -160,7 +160,8 @@ class Scene:
         """Of all shards; a moment that is due only matters by its day, since ticks come when they come."""
         shards = self.backend.shards
         return {
-            name: {k: v for shard in shards for k, v in getattr(shard, name).items()} for name in ("stages", "external", "due")
+            name: {k: v for shard in shards for k, v in getattr(shard, name).items()}
+            for name in ("stages", "tags", "external", "due")
         }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from portrait.dimensions.base import Dimension, Facts, at_least, ranked, trait
 from portrait.features.contacts import OUTCOMES
 from portrait.features.feedback import LOW_NPS
+from portrait.features.needs import SEVERITIES
 from portrait.features.registry import NOTHING as NO_PARTS
 from portrait.journey import PROMOTER_NPS
 from portrait.structures import DAY_MS, NEVER, WINDOW_DAYS
@@ -24,6 +25,9 @@ HAPPY_STARS, UNHAPPY_STARS, LEAST_STARS = 4.5, 2.5, 3
 SAID, DOUBTED = 1.0, 0.5
 MINUTE_MS = 60_000
 SHOWN = 3
+#: For so many days trouble calls for an excuse; so many complaints in 90 days are too many.
+TROUBLE_DAYS, COMPLAINTS = 30, 3
+SEVERE = SEVERITIES.index("high")
 REFUSED = OUTCOMES.index("refused")
 
 
@@ -36,6 +40,9 @@ class Experience(View, frozen=True, kw_only=True):
     service: list[str] = []  # complaint, and channels of conversations
     advocacy: list[str] = []  # rating, survey, and platforms on which they spoke
     breaks: Counts = {}  # open_complaint, late_delivery, unmet_search, abandoned_cart, unsolved, refusal -> at least so many
+    #: What calls for an excuse now: severe_complaint (an open one), complains_again (three in 90 days), late_delivery and unhappy
+    #: (few stars, a low recommendation, a conversation that solved nothing), both in 30 days
+    trouble: list[str] = []
     messages_each: int = 0  # in a conversation, on average at least so many
     first_reply_min: int = 0  # minutes until service answered, on average at least so many
     recommends: Trait | None = None  # promoter, passive or detractor: told by their answer, or inferred from their stars
@@ -46,14 +53,16 @@ def derive(facts: Facts) -> tuple[View | None, int]:
     abandoned, due_day = abandoned_carts(parts, facts.today)
     feedback = parts.feedback or NO_PARTS.feedback
     recommending, doubts_end = recommends(feedback, facts.today)
+    trouble, trouble_ends = _trouble(parts, facts.today)
     view = Experience(
         **_touchpoints(parts),
         breaks=_breaks(parts, abandoned),
+        trouble=trouble,
         messages_each=at_least(feedback.messages // feedback.conversations) if feedback.conversations else 0,
         first_reply_min=at_least(feedback.first_reply_ms // feedback.first_replies // MINUTE_MS) if feedback.first_replies else 0,
         recommends=recommending,
     )
-    return view if view != NOTHING else None, min(due_day, doubts_end)
+    return view if view != NOTHING else None, min(due_day, doubts_end, trouble_ends)
 
 
 def _touchpoints(parts: Any) -> dict[str, list[str]]:
@@ -87,6 +96,36 @@ def _breaks(parts: Any, abandoned: int) -> Counts:
         ("refusal", sum(outcomes[REFUSED] for outcomes in sent.values())),
     )
     return {name: at_least(n) for name, n in counts if n}
+
+
+def _trouble(parts: Any, today: int) -> tuple[list[str], int]:
+    """What calls for an excuse now, and the day on which that changes by itself."""
+    needs, said = parts.needs or NO_PARTS.needs, parts.feedback or NO_PARTS.feedback
+    bought = parts.consumption or NO_PARTS.consumption
+    severe = any(not case.resolved_ms and case.severity >= SEVERE for case in needs.cases)
+    again, again_ends = _often(needs.days, today)
+    late, late_ends = lately(bought.late_days, today, TROUBLE_DAYS)
+    unhappy, unhappy_ends = lately(said.unhappy_days, today, TROUBLE_DAYS)
+    found = _seen(severe_complaint=severe, complains_again=again, late_delivery=late, unhappy=unhappy)
+    return found, min(again_ends, late_ends, unhappy_ends)
+
+
+def _often(days: Mapping[int, int], today: int) -> tuple[bool, int]:
+    """COMPLAINTS or more in 90 days, and the day on which there are fewer."""
+    left = COMPLAINTS
+    for day in sorted(days, reverse=True):
+        left -= days[day]
+        if today - day >= WINDOW_DAYS:
+            break
+        if left <= 0:
+            return True, day + WINDOW_DAYS
+    return False, NEVER
+
+
+def lately(days: Mapping[int, int], today: int, span_days: int) -> tuple[bool, int]:
+    """Was there one of these days within so many, and the day on which there is none any more."""
+    last = max(days, default=-NEVER)
+    return (True, last + span_days) if today - last < span_days else (False, NEVER)
 
 
 def abandoned_carts(parts: Any, today: int, within_days: int = WINDOW_DAYS) -> tuple[int, int]:

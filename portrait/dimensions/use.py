@@ -6,12 +6,12 @@ While a complaint is open nothing is sold at all. Who refused marketing, or that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 from portrait.dimensions.base import Dimension, Facts
 from portrait.dimensions.channels import answers_on, refused_on
-from portrait.dimensions.experience import abandoned_carts
+from portrait.dimensions.experience import TROUBLE_DAYS, abandoned_carts, lately
 from portrait.dimensions.influence import kind_of
 from portrait.dimensions.media import usual_daypart
 from portrait.features.registry import NOTHING as NO_PARTS
@@ -21,8 +21,8 @@ from schemas.outputs import Reason
 from schemas.profile import Trait, View
 
 SUGGESTED, PURPOSES_SHOWN = 3, 4
-#: For so many days trouble calls for an excuse, and a cart for a reminder.
-TROUBLE_DAYS, REMIND_DAYS = 30, 7
+#: For so many days a cart calls for a reminder.
+REMIND_DAYS = 7
 GOING = frozenset(("declining", "dormant", "churned"))
 #: From so many orders on, half of them at a discount or with a coupon, an offer is what moves them.
 OFFER_ORDERS, OFFER_SHARE = 4, 0.5
@@ -88,11 +88,6 @@ def suggestions(facts: Facts, refused: list[str]) -> tuple[list[Reason], int]:
     return do, due_day
 
 
-def _lately(days: Mapping[int, int], today: int, span_days: int) -> tuple[bool, int]:
-    last = max(days, default=-NEVER)
-    return (True, last + span_days) if today - last < span_days else (False, NEVER)
-
-
 def _complaint(facts: Facts) -> tuple[bool, int]:
     needs = facts.parts.needs
     return needs is not None and any(not case.resolved_ms for case in needs.cases), NEVER
@@ -100,12 +95,12 @@ def _complaint(facts: Facts) -> tuple[bool, int]:
 
 def _late(facts: Facts) -> tuple[bool, int]:
     bought = facts.parts.consumption
-    return _lately(bought.late_days, facts.today, TROUBLE_DAYS) if bought is not None else (False, NEVER)
+    return lately(bought.late_days, facts.today, TROUBLE_DAYS) if bought is not None else (False, NEVER)
 
 
 def _unhappy(facts: Facts, span_days: int = TROUBLE_DAYS) -> tuple[bool, int]:
     feedback = facts.parts.feedback
-    return _lately(feedback.unhappy_days, facts.today, span_days) if feedback is not None else (False, NEVER)
+    return lately(feedback.unhappy_days, facts.today, span_days) if feedback is not None else (False, NEVER)
 
 
 def _going(facts: Facts) -> tuple[bool, int]:
@@ -127,7 +122,7 @@ def _promoter(facts: Facts) -> tuple[bool, int]:
     if feedback is None or feedback.last_nps[1] < PROMOTER_NPS:
         return False, NEVER
     unhappy, forgotten = _unhappy(facts, WINDOW_DAYS)
-    complained, settled = _lately((needs or NO_PARTS.needs).days, facts.today, WINDOW_DAYS)
+    complained, settled = lately((needs or NO_PARTS.needs).days, facts.today, WINDOW_DAYS)
     return not (unhappy or complained), min(forgotten, settled)
 
 

@@ -60,6 +60,14 @@ class MemoryPlace:
                 found.setdefault(stage, set()).add(name)
         return found
 
+    def tags(self) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for shard in self.backend.shards:
+            for name, tags in shard.tags.items():
+                for tag in tags:
+                    found.setdefault(tag, set()).add(name)
+        return found
+
     def external(self, system: str, external_id: str) -> set[str]:
         return {shard.external[system, external_id] for shard in self.backend.shards if (system, external_id) in shard.external}
 
@@ -94,12 +102,20 @@ class RedisPlace:
         return {name.decode(): risk for k in self.keys for name, risk in self.client.zrange(k.risk, 0, -1, withscores=True)}
 
     def stages(self) -> dict[str, set[str]]:
+        return self._sets({k.of_stage(name): name for k in self.keys for name in self._members(k.stages)})
+
+    def tags(self) -> dict[str, set[str]]:
+        return self._sets({k.of_tag(name): name for k in self.keys for name in self._members(k.tags)})
+
+    def _members(self, key: str) -> set[str]:
+        return {name.decode() for name in self.client.smembers(key)}
+
+    def _sets(self, keys: dict[str, str]) -> dict[str, set[str]]:
+        """By name; the sets of several shards together, empty ones left out."""
         found: dict[str, set[str]] = {}
-        for k in self.keys:
-            for stage in (name.decode() for name in self.client.smembers(k.stages)):
-                members = {name.decode() for name in self.client.smembers(k.of_stage(stage))}
-                if members:
-                    found[stage] = found.get(stage, set()) | members
+        for key, name in keys.items():
+            if members := self._members(key):
+                found[name] = found.get(name, set()) | members
         return found
 
     def external(self, system: str, external_id: str) -> set[str]:

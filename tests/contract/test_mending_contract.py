@@ -26,15 +26,17 @@ def mender(place: Any) -> MemoryMendingStore | RedisMendingStore:
 @scenario
 async def test_a_write_without_a_state_removes_the_profile(place: Any, store: Store) -> None:
     await store.commit(
-        [write("C1", external=[("crm", "7")], due_ms=5), write("C2", due_ms=6)], {}, nonce()
+        [write("C1", external=[("crm", "7")], due_ms=5, tags_got=["parent"]), write("C2", due_ms=6, tags_got=["parent"])],
+        {}, nonce(),
     )  # fmt: skip
     gone = write("C1", await load(store, "C1"), state=b"", fields={}, risk=None, stage="", stage_before="new")
-    gone.external_removed = [("crm", "7")]
+    gone.external_removed, gone.tags_lost = [("crm", "7")], ["student", "parent"]
     assert await store.commit([write("C1", state=b"", fields={})], {}, nonce()) == [0], "it has another nonce"
     assert await store.commit([gone], {}, nonce()) == []
     assert await load(store, "C1") == ABSENT
     assert (place.view("C1"), place.risks(), place.stages()) == ({}, {"C2": 0.5}, {"new": {"C2"}})
     assert place.external("crm", "7") == set()
+    assert place.tags() == {"parent": {"C2"}}
     assert [name for name, _ in await store.due(10, 10)] == ["C2"]
     assert await store.commit([write("C1")], {}, nonce()) == [], "a new customer, as at first"
 

@@ -291,6 +291,21 @@ async def test_the_stage_index_moves(place: Any, store: Store) -> None:
 
 
 @scenario
+async def test_the_index_of_tags_follows(place: Any, store: Store) -> None:
+    await store.commit(
+        [write("C1", tags_got=["parent", "需人工: 1"]), write("C2", tags_got=["parent"]), write("C3")], {}, nonce()
+    )
+    assert place.tags() == {"parent": {"C1", "C2"}, "需人工: 1": {"C1"}}
+    c1, c2 = await store.load(["C1", "C2"])
+    changed = write("C1", c1, stage_before="new", tags_got=["student"], tags_lost=["parent", "never-had"])
+    stale = write("C2", ABSENT, tags_got=["student"], tags_lost=["parent"])
+    assert await store.commit([changed, stale], {}, nonce()) == [1]
+    assert place.tags() == {"parent": {"C2"}, "需人工: 1": {"C1"}, "student": {"C1"}}
+    await store.commit([write("C2", c2, stage_before="new", tags_got=["parent"])], {}, nonce())
+    assert place.tags()["parent"] == {"C2"}, "it had it before"
+
+
+@scenario
 async def test_due_comes_earliest_first_and_none_takes_it_off(place: Any, store: Store) -> None:
     moments = {"C1": 300, "C2": 100, "C3": 200, "C4": 1_760_000_000_123, "C5": None}
     await store.commit([write(name, due_ms=due) for name, due in moments.items()], {}, nonce())
@@ -348,6 +363,7 @@ async def test_odd_ids_are_ids_like_others(place: Any, store: Store) -> None:
             fields={"version": b"1", "id": name.encode()},
             due_ms=i,
             stage="odd: stage",
+            tags_got=["odd: tag"],
             external=[("s", name)],
         )
         for i, name in enumerate(ODD_IDS)
@@ -358,7 +374,7 @@ async def test_odd_ids_are_ids_like_others(place: Any, store: Store) -> None:
     for name in ODD_IDS:
         assert place.view(name) == {"version": b"1", "id": name.encode()}
         assert place.external("s", name) == {name}
-    assert set(place.risks()) == place.stages()["odd: stage"] == set(ODD_IDS)
+    assert set(place.risks()) == place.stages()["odd: stage"] == place.tags()["odd: tag"] == set(ODD_IDS)
     assert await store.due(1000, 1000) == [(name, i) for i, name in enumerate(ODD_IDS)]
 
 

@@ -21,6 +21,7 @@ from oracle.refold import Place
 from portrait.evolve import due_ms
 from portrait.models.churn import MODEL
 from portrait.state import State, decode, facts
+from portrait.tags import held
 from profile_store.keys import shard_keys
 from schemas.event import Event
 from schemas.outputs import History, Lesson, Snapshot
@@ -140,15 +141,21 @@ def compare(customer_id: str, events: list[Event], state: State | None, at_ms: i
 
 def check_indexes(client: redis.Redis, states: dict[str, State], verdict: Verdict) -> None:
     """What each index must hold, according to the states."""
-    expected: dict[str, dict[Any, Any]] = {"due": {}, "risk": {}, "stage": {}, "profile": {}}
+    expected: dict[str, dict[Any, Any]] = {"due": {}, "risk": {}, "stage": {}, "profile": {}, "tags": {}, "tags shown": {}}
     for customer_id, state in states.items():
         if (due := due_ms(state)) is not None:
             expected["due"][customer_id] = due
         if state.risk is not None:
             expected["risk"][customer_id] = state.risk
         expected["stage"][customer_id] = state.stage
+        if state.tags:
+            expected["tags"][customer_id] = expected["tags shown"][customer_id] = set(held.ids(state.tags))
         expected["profile"][customer_id] = (state.version, state.stage, None if state.risk is None else f"{state.risk:.4f}")
-    stored = {"due": _scores(client, KEYS.due), "risk": _scores(client, KEYS.risk), "stage": {}, "profile": {}}
+    stored: dict[str, dict[Any, Any]] = {kind: {} for kind in expected}
+    stored |= {"due": _scores(client, KEYS.due), "risk": _scores(client, KEYS.risk)}
+    for tag in client.smembers(KEYS.tags):
+        for member in client.smembers(KEYS.of_tag(tag.decode())):
+            stored["tags"].setdefault(member.decode(), set()).add(tag.decode())
     for stage in client.smembers(KEYS.stages):
         for member in client.smembers(KEYS.of_stage(stage.decode())):
             if member.decode() in stored["stage"]:
@@ -156,9 +163,12 @@ def check_indexes(client: redis.Redis, states: dict[str, State], verdict: Verdic
                 verdict.notes.append(f"{member.decode()} is in two stages")
             stored["stage"][member.decode()] = stage.decode()
     for name in client.scan_iter(match=f"{KEYS.profile}*", count=1000):
-        version, stage, risk = client.hmget(name, "version", "stage", "churn_risk")
+        version, stage, risk, tags = client.hmget(name, "version", "stage", "churn_risk", "tags")
         found = int(version or 0), (stage or b"").decode(), risk.decode() if risk else None
-        stored["profile"][unquote(name.decode().removeprefix(KEYS.profile))] = found
+        customer_id = unquote(name.decode().removeprefix(KEYS.profile))
+        stored["profile"][customer_id] = found
+        if tags:
+            stored["tags shown"][customer_id] = set(msgspec.json.decode(tags))
     for kind, wanted in expected.items():
         for customer_id in wanted.keys() | stored[kind].keys():
             if wanted.get(customer_id) != stored[kind].get(customer_id):

@@ -128,6 +128,20 @@ def test_stages_are_counted_and_listed(server: Any, shards: int, reader: Any) ->
     assert reader.by_stage("nobody's", 5) == reader.by_stage("new", 0) == []
 
 
+def test_who_has_a_tag_and_how_sure_it_is(server: Any, shards: int, reader: Any) -> None:
+    assert (reader.who_has("parent"), reader.tag_counts()) == ([], {})
+    writes = [view(f"C{i}", tags=b'{"unhappy":1.0,"parent":%.2f}' % (i / 20)) for i in range(8, 14)]
+    for each in writes:
+        each.tags_got = ["parent", "unhappy"]
+    late = view("C99", tags=b'{"unhappy":1.0}')  # it loses the tag while it is asked for
+    late.tags_got = ["parent"]
+    commit(server, shards, *writes, late)
+    assert reader.who_has("parent") == [(f"C{i}", i / 20) for i in range(13, 7, -1)]
+    assert len(reader.who_has("unhappy", 4)) == 4
+    assert reader.tag_counts() == {"parent": 7, "unhappy": 6}
+    assert reader.who_has("parent", 0) == reader.who_has("no: tag") == []
+
+
 def test_by_external_id(server: Any, shards: int, reader: Any) -> None:
     old = view("C1", updated_at_ms=b"1")
     old.external = [("crm", "7"), ("a:b", "c")]

@@ -32,6 +32,7 @@ from oracle.tools import day_of, of_type
 from portrait.evolve import due_ms
 from portrait.settle import digest
 from portrait.state import State, decode
+from portrait.tags import held
 from schemas.complaints import ComplaintOpened
 from schemas.event import Event
 from schemas.orders import OrderCancelled, OrderPlaced, OrderRefunded
@@ -267,10 +268,12 @@ class Judge:
                 self._add("stages_wrong", state.stage not in right, f"{customer_id}: {state.stage}, not {sorted(right)}")
 
     def _indexes(self) -> None:
-        """Due times, risks, stages, and external ids, as the states have them."""
-        expected: dict[str, dict[Any, Any]] = {"due": {}, "risk": {}, "stages": {}}
+        """Due times, risks, stages, tags, and external ids, as the states have them; tags that are shown too."""
+        expected: dict[str, dict[Any, Any]] = {"due": {}, "risk": {}, "stages": {}, "tags": {}}
         for customer_id, state in self.states.items():
             expected["stages"][customer_id] = state.stage
+            if state.tags:
+                expected["tags"][customer_id] = frozenset(held.ids(state.tags))
             if (due := due_ms(state)) is not None:
                 expected["due"][customer_id] = due
             if state.risk is not None:
@@ -280,6 +283,9 @@ class Judge:
             wrong = sorted(k for k in wanted.keys() | found.keys() if wanted.get(k) != found.get(k))
             self._add("indexes_wrong", len(wrong), f"index {name}: {wrong}")
         for shard in self.world.backend.shards:
+            shown = {k: frozenset(msgspec.json.decode(view["tags"])) for k, view in shard.profiles.items() if "tags" in view}
+            wrong = sorted(k for k in shown.keys() | shard.tags.keys() if shown.get(k) != shard.tags.get(k))
+            self._add("indexes_wrong", len(wrong), f"tags shown: {wrong}")
             for pair, customer_id in shard.external.items():
                 basic = self.states[customer_id].parts.basic if customer_id in self.states else None
                 there = basic is not None and pair[0] in basic.external and basic.external[pair[0]].value == pair[1]

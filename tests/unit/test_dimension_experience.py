@@ -72,6 +72,27 @@ def test_a_cart_is_abandoned_when_three_more_days_have_brought_no_order() -> Non
     assert "abandoned_cart" not in derived("experience", cart(0), now=90).breaks
 
 
+def test_trouble_is_what_calls_for_an_excuse_now() -> None:
+    severe = complaint(0, "K1", severity="high")
+    late = event("order.delivered", 2, order_id="O", placed_at=rfc3339(at(0)), promised_at=rfc3339(at(1)))
+    solved = event("complaint.resolved", 3, complaint_id="K1", opened_at=rfc3339(at(0)))
+    assert derived("experience", severe, late, rated(1, 2)).trouble == ["severe_complaint", "late_delivery", "unhappy"]
+    assert derived("experience", severe, late, rated(1, 2), solved, now=31).trouble == ["late_delivery"]
+    assert due_day("experience", late, rated(1, 2), now=3) == 31
+    assert due_day("experience", late, rated(1, 2), now=31) == 32
+    assert derived("experience", late, rated(1, 2), now=32).trouble == []
+    assert derived("experience", complaint(0, "K1", severity="medium"), rated(1, 3)).trouble == []
+
+
+def test_three_complaints_in_90_days_are_too_many() -> None:
+    three = [complaint(day, f"K{day}") for day in (0, 10, 20)]
+    assert derived("experience", *three[:2]).trouble == []
+    assert derived("experience", *three).trouble == ["complains_again"]
+    assert due_day("experience", *three, now=20) == 90
+    assert derived("experience", *three, now=90).trouble == []
+    assert derived("experience", *three, complaint(30, "K30"), now=90).trouble == ["complains_again"]
+
+
 def test_service_is_measured_in_messages_and_minutes() -> None:
     view = derived("experience", talk(0, messages=4, first_reply_ms=60_000), talk(1, messages=20, first_reply_ms=26 * 60_000))
     assert (view.messages_each, view.first_reply_min) == (10, 10)
@@ -86,7 +107,7 @@ def test_an_answer_is_told_not_inferred(nps: int, value: str) -> None:
 def test_trouble_since_the_answer_makes_it_doubtful_for_a_while() -> None:
     events = [answered(0, 10), rated(5, 1)]
     assert derived("experience", *events).recommends.sure == 0.5
-    assert due_day("experience", *events, now=6) == 95
+    assert due_day("experience", *events, now=40) == 95
     assert derived("experience", *events, now=95).recommends.sure == 1.0
     assert derived("experience", rated(0, 1), answered(5, 10)).recommends.sure == 1.0
 

@@ -30,6 +30,8 @@ from portrait.dimensions.use import SUGGESTIONS
 from portrait.rules import risk_rose, valued_complaint
 from portrait.rules.registry import RULES
 from portrait.structures import DAY_MS
+from portrait.tags.base import STANDING
+from portrait.tags.registry import TAGS
 from schemas.describe import comments, summary
 from schemas.event import FUTURE_SKEW_MS, VALUE_BYTES_MAX, Event, Rejection, decode
 from schemas.outputs import ActionEvent, OperatorActionEvent
@@ -232,8 +234,25 @@ def components_table() -> str:
     return "\n".join([heads, "|---|---|---|---|---|---|---|", *rows])
 
 
+def tags_table() -> str:
+    parts = []
+    for of in (STANDING, *(dimension.name for dimension in DIMENSIONS)):
+        resting = [tag for tag in TAGS if tag.of == of]
+        if not resting:
+            continue
+        title = "the standing: stage, risk, value" if of == STANDING else f"`{of}`"
+        parts += [f"### Resting on {title}", "", "| | Tag | Name | It says | Rule | Lasts |", "|---|---|---|---|---|---|"]
+        for tag in resting:
+            name = f"{tag.name.en} · {tag.name.zh}{' ●' if tag.weight > 1 else ''}"
+            cells = (f"`{tag.id}`", name, f"{tag.meaning.en} {tag.meaning.zh}", tag.rule.words.en, tag.lasts.words.en)
+            parts.append(f"| {tag.number} | {' | '.join(cells)} |")
+        parts.append("")
+    return "\n".join(parts).strip()
+
+
 TABLES = {
     "components": (ROOT / "docs" / "dimensions.md", components_table),
+    "tags": (ROOT / "docs" / "tags.md", tags_table),
     "trust": (ROOT / "docs" / "quality.md", trust_table),
     "types": (ROOT / "docs" / "publishing.md", types_table),
     "rules": (ROOT / "docs" / "actions.md", rules_table),

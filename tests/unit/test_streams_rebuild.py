@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -22,7 +23,8 @@ from tests.scene import SCORER, Scene, SceneWorker
 
 ALL = Options()
 SCORES = {"churn_risk", "risk", "value"}  # as of the last scoring, which came with another event than the last
-DERIVED = {dimension.name for dimension in DIMENSIONS}  # may rest on a little less than all there is (portrait.show.GROWN)
+#: May rest on a little less than all there is (portrait.show.GROWN).
+DERIVED = {"tags", *(dimension.name for dimension in DIMENSIONS)}
 EVERYBODY = [f"C{n}" for n in range(12)]
 
 
@@ -92,11 +94,14 @@ def test_wrong_undecodable_and_missing_profiles_become_what_they_were(shards: in
     scene.put("C2", b"\xc1 nonsense")
     scene.put("C3", None)
     scene.view("C4")["consumption"] = b'{"orders": "many"}'
+    for shard in scene.backend.shards:  # the index of tags has gone wrong, both ways
+        shard.tags = {customer: frozenset(("parent", "regular")) for customer in shard.states if customer != "C5"}
     counts = rebuild(scene)
     assert mended(counts) == {"differed": 1, "broken": 1, "missing": 1}
     assert counts["profiles"] == counts["written"] == len(EVERYBODY)
     assert scene.facts() == facts
     assert scene.indexes()["stages"] == indexes["stages"]
+    assert scene.indexes()["tags"] == {c: set(json.loads(scene.view(c)["tags"])) for c in EVERYBODY}
     for customer in EVERYBODY:
         view = scene.view(customer)
         assert int(view.pop("version")) > int(views[customer]["version"])
@@ -193,13 +198,14 @@ def test_orphans_are_told_and_dropped_if_asked() -> None:
     shard = scene.backend.shards[0]
     shard.profiles["shade"] = {"version": b"4"}
     shard.stages["ghost"] = "mature"
+    shard.tags["ghost"] = frozenset(("parent", "regular"))
     shard.due["ghost"] = 1
     assert rebuild(scene)["orphans"] == 2
     assert "ghost" in scene.states()
     counts = rebuild(scene, Options(drop_orphans=True))
     assert (counts["orphans"], counts["dropped"]) == (2, 2)
     assert "ghost" not in scene.states() and not scene.view("shade")
-    assert "ghost" not in shard.stages and "ghost" not in shard.due
+    assert "ghost" not in shard.stages and "ghost" not in shard.due and "ghost" not in shard.tags
     assert len(scene.states()) == len(EVERYBODY)
 
 
