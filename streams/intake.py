@@ -12,6 +12,7 @@ from portrait.state import mark_of
 from schemas.event import Event, Rejection, decode
 from schemas.outputs import DeadLetter, Origin
 from schemas.registry import BY_NAME, DEAD_LETTERS
+from streams.held import NOBODY, Offsets, among
 from streams.log import TP, Outgoing, Record
 
 #: More of a value is not kept in its dead letter.
@@ -30,23 +31,28 @@ class Intake(NamedTuple):
     reasons: list[tuple[str, str]]  # (topic, reason) of each dead letter
     events: dict[TP, int]  # how many could be decoded
     reached_ms: dict[TP, int]  # greatest event time
-    skipped: int  # origins that come in by their replay
+    skipped: int  # origins that come in by their replay, or wait for it
     refused: list[str]  # field of each value that cleaning left out
 
 
-def take_in(records: Mapping[TP, Sequence[Record]], replayed: Container[str]) -> Intake:
-    """Decode all records. ``replayed``: origins (as text) that are folded by their replay instead."""
+def take_in(records: Mapping[TP, Sequence[Record]], replayed: Container[str], held: Offsets = NOBODY) -> Intake:
+    """Decode all records. ``replayed``: origins (as text) that are folded by their replay instead. ``held``: dead letters, which
+    are not folded before that either."""
     intake = Intake({}, [], [], {}, {}, 0, [])
     arrivals, skipped = intake.arrivals, 0
     for tp, of_partition in records.items():
         topic, partition = tp
         mark = mark_of(BY_NAME[topic].code, partition)
+        waiting = held.get(tp)
         reached = decoded = 0
         for record in of_partition:
             event = decode(topic, record.key, record.value, record.headers, record.timestamp)
             if replayed and f"{topic}/{partition}/{record.offset}" in replayed:
                 skipped += 1
             elif isinstance(event, Event):
+                if waiting and among(record.offset, waiting):
+                    skipped += 1
+                    continue
                 decoded += 1
                 if event.refused:
                     intake.refused.extend(event.refused)

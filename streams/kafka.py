@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -227,7 +227,7 @@ async def publisher(bootstrap: str) -> AsyncIterator[Publisher]:
             await producer.stop()
 
 
-async def read_topic(bootstrap: str, topic: str) -> AsyncIterator[Record]:
+async def read_topic(bootstrap: str, topic: str) -> AsyncGenerator[Record, None]:
     """Every record from the topic's beginning to where it ends now; nothing if it doesn't exist. Raises KafkaProblem.
 
     In offset order within each partition. Close it (``aclosing``) when leaving early.
@@ -274,7 +274,15 @@ async def _read(
 
 async def origins(bootstrap: str, topic: str) -> set[str]:
     """The origins that a topic of dead letters, or of replayed ones, names: its records' keys. Raises KafkaProblem."""
-    return {(record.key or b"").decode() async for record in read_topic(bootstrap, topic) if record.value}
+    return {origin async for origin in each_origin(bootstrap, topic)}
+
+
+async def each_origin(bootstrap: str, topic: str) -> AsyncGenerator[str, None]:
+    """The same one by one, as they lie there; some may come several times. Close it (``aclosing``) when leaving early."""
+    async with contextlib.aclosing(read_topic(bootstrap, topic)) as records:
+        async for record in records:
+            if record.value:
+                yield (record.key or b"").decode(errors="replace")
 
 
 class LogReader:

@@ -19,7 +19,7 @@ confirmed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NoReturn, TypeVar
 
@@ -40,6 +40,7 @@ from profile_store.contract import (
 from schemas.registry import EVENT_TOPICS
 from streams.failures import where
 from streams.gate import Gate
+from streams.held import Held, no_letters
 from streams.intake import take_in, without_value
 from streams.log import NOTHING, TP, Batch, Log, Outgoing, Record, Unpublishable, next_offsets
 from streams.metrics import Metrics
@@ -81,10 +82,12 @@ class Loop:
         die: Callable[[str], NoReturn],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         look_again: Callable[[Sequence[TP]], Awaitable[Mapping[TP, int]]] | None = None,
+        dead_letters: Callable[[], AsyncIterator[str]] = no_letters,
     ) -> None:
         """``die`` ends the process at once and does not return. ``scorer`` and ``replayed`` give the newest known at any time.
 
         ``look_again``: the ends of partitions, for sure, for what would be refused by those that `start_offsets` was told.
+        ``dead_letters``: the origins of all that there are, see `Held`.
         """
         self._settings, self._store, self._log, self._metrics = settings, store, log_, metrics
         self._wall_ms, self._sleep, self._die = wall_ms, sleep, die
@@ -107,13 +110,14 @@ class Loop:
         self._told: set[bytes | None] = set()  # keys of the dead letters of this batch that the broker has acknowledged
         self._ticked_ms = 0  # wall time of the last round of ticks
         self._turn = asyncio.Lock()
+        self._held = Held(dead_letters)
         self._waits = 0
         self.sweeps_begun = 0  # a sign of life of the sweeps, and of nothing else: they also begin while all else stands still
 
     @property
     def steps(self) -> int:
-        """Grows whenever something was committed or tried in vain: signs of life, for a watchdog."""
-        return self._profiles.commits + self._waits
+        """Grows whenever something was committed, tried in vain, or read of the dead letters: signs of life, for a watchdog."""
+        return self._profiles.commits + self._waits + self._held.heard
 
     @property
     def topics(self) -> Sequence[str]:
@@ -139,14 +143,17 @@ class Loop:
                     self._die(str(error))
                 if starts[tp].doubt:
                     log.warning(starts[tp].doubt, topic=tp[0], partition=tp[1], begins_at=beginnings[tp])
+            loud_from = {tp: committed[tp] or 0 for tp in starts}
+            gaps = {tp: range(start.position, loud_from[tp]) for tp, start in starts.items()}
+            await self._held.read({tp: gap for tp, gap in gaps.items() if gap})
             # Not the positions: until a log is recognised, nothing may pass for read to its end.
             self._next = {tp: start.offset for tp, start in starts.items()}
             self._starts = {tp: start for tp, start in starts.items() if start.offset < start.position}
-            self._loud_from = {tp: committed[tp] or 0 for tp in starts}
+            self._loud_from = loud_from
             moments = [self._log.moments().get(tp) for tp in self._tick_partitions()]
             self._silence_ms = None if None in moments else min((ms for ms in moments if ms is not None), default=0)
             self._gate.assigned(starts, positions)
-            log.info("assigned", partitions=len(starts), quiet=sum(s.position < self._loud_from[tp] for tp, s in starts.items()))
+            log.info("assigned", partitions=len(starts), quiet=sum(map(bool, gaps.values())))
             return dict(self._next)
 
     async def _begin(self) -> dict[TP, Position]:
@@ -216,7 +223,7 @@ class Loop:
 
     async def _batch(self, records: Mapping[TP, Sequence[Record]], loud: bool, reached: Mapping[TP, int] = NOTHING) -> None:
         with self._metrics.batch_seconds.time():
-            intake = take_in(records, self._replayed())
+            intake = take_in(records, self._replayed(), self._held.offsets)
             offsets = next_offsets(records, reached)
             at_end = {tp: self._at_end(tp, offset) for tp, offset in offsets.items()}
             positions = {

@@ -10,18 +10,21 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import NoReturn
 
 import structlog
+from aiokafka.errors import KafkaError
 
 from profile_store.contract import StoreError, StoreRefused
 from profile_store.redis_store import RedisStore
+from schemas.registry import DEAD_LETTERS
 from streams.app import make_app, run_worker, signals
 from streams.failures import where
 from streams.faust_log import FaustLog
 from streams.http import serve
-from streams.kafka import KafkaProblem, answers, bounds
+from streams.kafka import KafkaProblem, answers, bounds, each_origin
 from streams.log import TP
 from streams.loop import Loop
 from streams.metrics import Metrics
@@ -94,6 +97,7 @@ class Parts:
             metrics=metrics,
             die=die,
             look_again=self._ends_for_sure,
+            dead_letters=partial(dead_letters, settings.kafka),
         )
         self._trainer = Trainer(settings, self._lessons, self._models, wall_ms=wall_ms, metrics=metrics, die=die)
         self._guard = LoopGuard(die)
@@ -191,6 +195,20 @@ def _quiet_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(200_000, 50, 100)
+
+
+async def dead_letters(bootstrap: str) -> AsyncIterator[str]:
+    """The origins of all, or again from the first one when Kafka was away."""
+    while True:
+        try:
+            async with aclosing(each_origin(bootstrap, DEAD_LETTERS)) as origins:
+                async for origin in origins:
+                    yield origin
+            return
+        except (KafkaProblem, KafkaError, OSError) as problem:
+            told = str(problem) if isinstance(problem, KafkaProblem) else type(problem).__name__
+            log.warning("can't read the dead letters: trying again", error=told)
+            await asyncio.sleep(RETRY_S)
 
 
 async def _open(store: RedisStore) -> None:

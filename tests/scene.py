@@ -15,7 +15,7 @@ from portrait.state import State, decode, encode, facts
 from profile_store.contract import Loaded, shard_of
 from profile_store.memory import MemoryBackend, MemoryStore
 from profile_store.mending import MemoryMendingStore
-from schemas.registry import EVENT_TOPICS
+from schemas.registry import DEAD_LETTERS, EVENT_TOPICS
 from streams.kafka import Lag
 from streams.log import NOTHING, TP, Batch, Outgoing
 from streams.loop import Loop
@@ -55,6 +55,7 @@ class Scene:
         self.moments: dict[TP, int] = {}
         self.beginnings: dict[TP, int] = {}
         self.published: list[Outgoing] = []
+        self.replayed: set[str] = set()
         self._ids = itertools.count()
         self._rng = random.Random(7)
 
@@ -112,6 +113,12 @@ class Scene:
                     self.append("clicks", customer, clicked.value)
             if rng.random() < 0.05:
                 self.append("orders", customer, b"not json")
+
+    async def dead_letters(self) -> AsyncIterator[str]:
+        """Their origins."""
+        for message in self.published:
+            if message.topic == DEAD_LETTERS:
+                yield message.key.decode()
 
     # -- LogReader --------------------------------------------------------------------------------------------------------------
 
@@ -215,10 +222,11 @@ class SceneWorker:
             wall_ms=lambda: scene.now_ms,
             random_bytes=lambda n: b"w%07d" % next(nonces),
             scorer=lambda: SCORER,
-            replayed=frozenset,
+            replayed=lambda: scene.replayed,
             metrics=self.metrics,
             die=die,
             sleep=lambda seconds: asyncio.sleep(0),
+            dead_letters=scene.dead_letters,
         )
 
     async def work(self, *, sweep: bool = True) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NoReturn
 
 from portrait.models import churn
@@ -63,6 +63,7 @@ class Worker:
             die=self._die,
             sleep=lambda seconds: asyncio.sleep(0),
             look_again=self._look_again,
+            dead_letters=self._dead_letters,
         )
 
     def _die(self, reason: str) -> NoReturn:
@@ -73,6 +74,10 @@ class Worker:
 
     async def _look_again(self, partitions: Sequence[TP]) -> Mapping[TP, int]:
         return {tp: len(self.world.log[tp]) for tp in partitions}
+
+    async def _dead_letters(self) -> AsyncIterator[str]:
+        for origin in sorted(self.world.dead_letters):
+            yield origin
 
     # -- its life -------------------------------------------------------------------------------------------------------------
 
