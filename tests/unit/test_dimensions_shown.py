@@ -27,7 +27,7 @@ from portrait.state import mark_of
 from schemas import examples
 from schemas.describe import comments
 from schemas.event import Event, decode
-from schemas.profile import View, parse
+from schemas.profile import Profile, View, parse
 
 END_MS = 1_767_225_600_000
 CUSTOMERS, DAYS, STEP_DAYS = 150, 300, 20
@@ -140,6 +140,18 @@ def test_what_is_said_to_be_shown_by_nobody_is(shown: set[Member]) -> None:
 @pytest.mark.parametrize("name", CONTRACTS)
 def test_every_view_is_small(name: str, year: dict[str, list[bytes]]) -> None:
     assert max(map(len, year[name])) < BYTES_MAX
+
+
+def test_every_member_of_the_features_is_shown_by_somebody_too(everything: Year) -> None:
+    views = {name: view for name, hint in get_type_hints(Profile).items() for view in views_in(hint)}
+    seen = {
+        member
+        for fields in everything.last.values()
+        for name in views.keys() & fields.keys()
+        for member in given(views[name], json(fields[name]))
+    }
+    missing = {member for view in views.values() for member in declared(view)} - seen
+    assert missing == set(), "in the contract, and shown to nobody: let the population bring it about"
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
