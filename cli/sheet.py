@@ -26,6 +26,7 @@ from schemas.outputs import Action, Lever, Reason, Sure
 COUNTED = 4
 ACTIONS_SHOWN = 3
 RISK_CELLS = 24
+COLUMNS = 120
 DISPUTES_SHOWN = 2
 
 _WORDS: Mapping[str, tuple[str, str]] = {
@@ -146,8 +147,13 @@ class Sheet:
         lang: Lang,
         now_ms: int,
         dims: Mapping[str, Any] = NO_DIMS,
+        columns: int = COLUMNS,
     ) -> None:
-        """``dims``: the fields of the profile as plain data, of which those of derived dimensions are told."""
+        """``dims``: the fields of the profile as plain data, of which those of derived dimensions are told.
+
+        On fewer ``columns`` than a person needs, lines are wrapped and not cut: nothing is lost, but the one screen.
+        """
+        self._cut = columns >= COLUMNS
         self._id, self._profile, self._actions, self._lang, self._now_ms = customer_id, profile, actions, lang, now_ms
         self._derived = {name: line_of(name, dims[name], lang) for name in CONTRACTS if name in dims}
 
@@ -175,16 +181,22 @@ class Sheet:
             grid.add_row(self._t("tags"), Text(line_of_tags(p.tags, self._lang)))
         for label, lines in sections:
             for n, line in enumerate(line for line in lines if line):
-                grid.add_row(self._t(label) if n == 0 else "", line if label in WHOLE else _one_line(line))
+                grid.add_row(self._t(label) if n == 0 else "", line if label in WHOLE else self._line(line))
             self._add_derived(grid, AFTER.get(label, ()))
         self._add_derived(grid, tuple(self._derived.keys() - PLACED))
         legend = Text(self._t("legend"), "bright_black") if self._derived else ""
         return Group(self._head(), Rule(style="bright_black"), grid, legend)
 
+    def _line(self, line: Text | str) -> Text:
+        text = line if isinstance(line, Text) else Text(line)
+        if self._cut:
+            text.no_wrap, text.overflow = True, "ellipsis"
+        return text
+
     def _add_derived(self, grid: Table, names: Sequence[str]) -> None:
         for name in names:
             if line := self._derived.get(name):
-                grid.add_row(Text(label_of(name, self._lang), "cyan"), Text(line) if name in WHOLE else _one_line(line))
+                grid.add_row(Text(label_of(name, self._lang), "cyan"), Text(line) if name in WHOLE else self._line(line))
 
     # -- words ----------------------------------------------------------------------------------------------------------------
 
@@ -225,7 +237,7 @@ class Sheet:
         rest = [f"{member(key, self._lang)} {self._value(told)}" for key, told in known.items()]
         ids = [f"{system} {external_id}" for system, external_id in basic.external_ids.items()]
         head = Text.assemble((plain(self._id), "bold"), "  ", (plain(name), "bold"), "  ")
-        return _one_line(head.append(_joined(*map(plain, rest + ids)), "bright_black"))
+        return self._line(head.append(_joined(*map(plain, rest + ids)), "bright_black"))
 
     def _stage(self, cycle: contract.Lifecycle) -> Iterator[Text | str]:
         today = self._now_ms - cycle.since_ms < DAY_MS  # a stage begins on a day, not at an hour
@@ -376,12 +388,6 @@ class Sheet:
                 "says": self._value(value(name, dispute.says, self._lang)),
             }
             yield Text(self._t("disputed", name=plain(member(name, self._lang)) or plain(name), **words), "yellow")
-
-
-def _one_line(line: Text | str) -> Text:
-    text = line if isinstance(line, Text) else Text(line)
-    text.no_wrap, text.overflow = True, "ellipsis"
-    return text
 
 
 def _joined(*parts: object) -> str:

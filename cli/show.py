@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from rich.console import RenderableType
 
 from cli import output
 from cli.present import Lang, language_of, save_picture
@@ -53,19 +54,17 @@ def command(
     if as_data:
         _write(profile, field)
         return
-    sheet = Sheet(
-        profile.id,
-        _typed(profile),
-        actions,
-        lang=lang or language_of(profile.dims),
-        now_ms=time.time_ns() // 1_000_000,
-        dims=profile.dims,
-    ).render()
-    output.out.print(sheet)
+    output.out.print(_sheet(profile, actions, lang, output.out.width))
     if actions is None:
         output.err.print("[bright_black]Kafka did not answer: what to do next is not shown[/bright_black]")
     if screenshot is not None:
-        save_picture(sheet, screenshot, f"portrait show {profile.id}", PICTURE_COLUMNS)
+        picture = _sheet(profile, actions, lang, PICTURE_COLUMNS)
+        save_picture(picture, screenshot, f"portrait show {profile.id}", PICTURE_COLUMNS)
+
+
+def _sheet(profile: Profile, actions: list[Action] | None, lang: Lang | None, columns: int) -> RenderableType:
+    words, now_ms = lang or language_of(profile.dims), time.time_ns() // 1_000_000
+    return Sheet(profile.id, _typed(profile), actions, lang=words, now_ms=now_ms, dims=profile.dims, columns=columns).render()
 
 
 async def _read(

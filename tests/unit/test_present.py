@@ -243,3 +243,13 @@ def test_the_screen_shows_what_moves_and_what_to_paste() -> None:
     shown = text_of(render(live, 118, 30), 118, 30)
     for said in ("C7 growing → declining  41% → 62%", "stage-fell 唤醒。", "portrait publish --key YOU", "3 profiles"):
         assert said in shown
+
+
+def test_a_narrow_screen_wraps_what_a_wide_one_cuts() -> None:
+    long = contract.Profile(behaviour=contract.Behaviour(searches={f"跑鞋 {n} {'长' * 20}": 1 for n in range(4)}))
+    shown = {
+        columns: text_of(Sheet("C1", long, None, lang="zh", now_ms=NOW_MS, columns=columns).render(), columns)
+        for columns in (80, 120)
+    }
+    assert "…" in shown[120] and "…" not in shown[80]
+    assert "跑鞋 3" in shown[80].replace("\n", "")
