@@ -6,10 +6,10 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from tests.fault.fleet import Fleet
-from tests.fault.servers import Backup, Store
+from tests.fault.servers import Store
 from tests.fault.worker import POINTS
 from tests.servers_kafka import Broker
 
@@ -26,6 +26,7 @@ CUTS_S = 30.0
 
 #: What was done, for the journal.
 Done = dict[str, Any]
+Copied = TypeVar("Copied")
 
 
 class Place(NamedTuple):
@@ -110,7 +111,7 @@ async def lost_tail(at: Place) -> Done:
 async def backup(at: Place) -> Done:
     """Restored a minute or more after it was made."""
     async with at.store.mine:
-        made = await _backed_up(at.store)
+        made = await _between_rewrites(at.store.back_up)
     seconds = at.rng.uniform(60, 180)
     await asyncio.sleep(seconds)
     async with at.store.mine:
@@ -121,16 +122,17 @@ async def backup(at: Place) -> Done:
         return {"age_s": round(seconds)}
 
 
-async def _backed_up(store: Store) -> Backup:
+async def _between_rewrites(copy: Callable[[], Copied | None]) -> Copied:
     for _ in range(30):
-        if made := await asyncio.to_thread(store.back_up):
-            return made
+        if copied := await asyncio.to_thread(copy):
+            return copied
         await asyncio.sleep(1)
-    raise RuntimeError("rewrite after rewrite: there is no moment for a backup")
+    raise RuntimeError("rewrite after rewrite: there is no moment for a copy")
 
 
 async def wipe(at: Place) -> Done:
     async with at.store.mine:
+        await _between_rewrites(at.store.witness)
         at.strikes()
         await asyncio.to_thread(at.store.wipe)
         return {}

@@ -6,7 +6,7 @@ The log is read once for each bucket of customers, so that no more than BUCKET_E
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -18,11 +18,11 @@ import redis
 from oracle import facts as oracle_facts
 from oracle import log as oracle_log
 from oracle.refold import Place
-from portrait.evolve import due_ms
+from portrait.evolve import due_ms, external_ids
 from portrait.models.churn import MODEL
 from portrait.state import State, decode, facts
 from portrait.tags import held
-from profile_store.keys import shard_keys
+from profile_store.keys import external_field, shard_keys
 from schemas.event import Event
 from schemas.outputs import History, Lesson, Snapshot
 from schemas.registry import ACTIONS, DEAD_LETTERS, EVENT_TOPICS, LESSONS, MODELS
@@ -30,8 +30,11 @@ from streams import kafka
 from tests.fault import trace
 from tests.fault.retrace import Retrace, Stored, snapshot_key
 from tests.fault.verdict import Verdict
+from tests.fault.witness import Witness
+from tests.readers import unlike
 
 KEYS = shard_keys("", 1)[0]
+CODES = {topic.name: topic.code for topic in EVENT_TOPICS}
 NONCE_BYTES = 8
 #: A lesson that comes again is recognised while at most so many came between.
 LESSONS_HORIZON = 2000
@@ -39,8 +42,15 @@ BUCKET_EVENTS = 500_000
 SHOWN = 5
 
 
-async def judge(bootstrap: str, redis_url: str, owed: Path, gone: Sequence[tuple[float, float]] = ()) -> Verdict:
-    """Reads everything; takes some minutes for a million events. ``gone``: when what Redis has lost was written.
+async def judge(
+    bootstrap: str,
+    redis_url: str,
+    owed: Path,
+    gone: Sequence[tuple[float, float]] = (),
+    witnesses: Iterable[tuple[str, str]] = (),
+) -> Verdict:
+    """Reads everything; takes some minutes for a million events. ``gone``: when what Redis has lost was written. ``witnesses``:
+    name and URL of a server for each, which must be up until the next is asked for.
 
     Beside ``owed`` lies the trace. Where neither is, the workers were as in production, and nothing is refolded.
     """
@@ -58,7 +68,8 @@ async def judge(bootstrap: str, redis_url: str, owed: Path, gone: Sequence[tuple
     retrace = Retrace(traced, {snapshot_key(s): s for s in snapshots}, verdict) if traced.exists() else None
     if retrace is None and owed.exists():
         verdict.untraced = len(stored)
-    dead = await check_customers(bootstrap, stored, retrace, verdict)
+    seen = [load_witness(name, url, verdict) for name, url in witnesses]
+    dead = await check_customers(bootstrap, stored, retrace, seen, verdict)
     letters = {(record.key or b"").decode() async for record in kafka.read_topic(bootstrap, DEAD_LETTERS)}
     verdict.dead_letters, verdict.dead_letters_wrong = len(dead), len(dead ^ letters)
     if dead ^ letters:
@@ -80,10 +91,25 @@ def effects_left(redis_url: str) -> int:
         return sum(bool(found.state.effects) for _, found in read_stored(client))
 
 
-async def check_customers(bootstrap: str, stored: dict[str, Stored], retrace: Retrace | None, verdict: Verdict) -> set[str]:
+def load_witness(name: str, url: str, verdict: Verdict) -> Witness:
+    """Its indexes are checked at once: every write of states is one with that of their indexes, at any moment."""
+    verdict.witnesses += 1
+    notes, verdict.notes = verdict.notes, []
+    with redis.Redis.from_url(url, protocol=2) as client:
+        states = {customer_id: found.state for customer_id, found in read_stored(client)}
+        check_indexes(client, states, verdict)
+        positions = {source.decode().rpartition("/"): int(at) for source, at in client.hgetall(KEYS.positions).items()}
+    verdict.notes = [*notes, *(f"{name}: {note}" for note in verdict.notes)]
+    return Witness(name, {(CODES[topic], int(n)): at for (topic, _, n), at in positions.items() if topic in CODES}, states)
+
+
+async def check_customers(
+    bootstrap: str, stored: dict[str, Stored], retrace: Retrace | None, witnesses: Sequence[Witness], verdict: Verdict
+) -> set[str]:
     """Every customer's facts, and what was traced of them. Returns the origins of what should be dead letters."""
     at_ms = max((found.state.moment_ms for found in stored.values()), default=0)
     buckets = 1 + sum(found.state.events for found in stored.values()) // BUCKET_EVENTS
+    known = stored.keys() | {customer_id for witness in witnesses for customer_id in witness.held}
     dead: set[str] = set()
     for number in range(buckets):
 
@@ -92,10 +118,12 @@ async def check_customers(bootstrap: str, stored: dict[str, Stored], retrace: Re
 
         log = await read_events(bootstrap, wanted, dead, verdict)
         writes = retrace.writes(lambda customer_id: wanted(customer_id.encode())) if retrace else {}
-        everyone = log.keys() | writes.keys() | {customer_id for customer_id in stored if wanted(customer_id.encode())}
+        everyone = log.keys() | writes.keys() | {customer_id for customer_id in known if wanted(customer_id.encode())}
         for customer_id in everyone:
             events, found = log.get(customer_id, {}), stored.get(customer_id)
             compare(customer_id, list(events.values()), found.state if found else None, at_ms, verdict)
+            for witness in witnesses:
+                witness.compare(customer_id, events, verdict)
             if retrace is not None:
                 retrace.judge(customer_id, events, writes.get(customer_id, []), found, at_ms)
         verdict.customers += len(everyone)
@@ -140,8 +168,8 @@ def compare(customer_id: str, events: list[Event], state: State | None, at_ms: i
 
 
 def check_indexes(client: redis.Redis, states: dict[str, State], verdict: Verdict) -> None:
-    """What each index must hold, according to the states."""
-    expected: dict[str, dict[Any, Any]] = {"due": {}, "risk": {}, "stage": {}, "profile": {}, "tags": {}, "tags shown": {}}
+    """What each index must hold, according to the states; and what readers see."""
+    expected: dict[str, dict[Any, Any]] = {"due": {}, "risk": {}, "stage": {}, "tags": {}, "external": {}}
     for customer_id, state in states.items():
         if (due := due_ms(state)) is not None:
             expected["due"][customer_id] = due
@@ -149,10 +177,11 @@ def check_indexes(client: redis.Redis, states: dict[str, State], verdict: Verdic
             expected["risk"][customer_id] = state.risk
         expected["stage"][customer_id] = state.stage
         if state.tags:
-            expected["tags"][customer_id] = expected["tags shown"][customer_id] = set(held.ids(state.tags))
-        expected["profile"][customer_id] = (state.version, state.stage, None if state.risk is None else f"{state.risk:.4f}")
+            expected["tags"][customer_id] = set(held.ids(state.tags))
+        expected["external"].update({external_field(*pair): customer_id for pair in external_ids(state)})
     stored: dict[str, dict[Any, Any]] = {kind: {} for kind in expected}
     stored |= {"due": _scores(client, KEYS.due), "risk": _scores(client, KEYS.risk)}
+    stored["external"] = {field.decode(): customer_id.decode() for field, customer_id in client.hgetall(KEYS.external).items()}
     for tag in client.smembers(KEYS.tags):
         for member in client.smembers(KEYS.of_tag(tag.decode())):
             stored["tags"].setdefault(member.decode(), set()).add(tag.decode())
@@ -162,19 +191,26 @@ def check_indexes(client: redis.Redis, states: dict[str, State], verdict: Verdic
                 verdict.indexes_wrong += 1
                 verdict.notes.append(f"{member.decode()} is in two stages")
             stored["stage"][member.decode()] = stage.decode()
-    for name in client.scan_iter(match=f"{KEYS.profile}*", count=1000):
-        version, stage, risk, tags = client.hmget(name, "version", "stage", "churn_risk", "tags")
-        found = int(version or 0), (stage or b"").decode(), risk.decode() if risk else None
-        customer_id = unquote(name.decode().removeprefix(KEYS.profile))
-        stored["profile"][customer_id] = found
-        if tags:
-            stored["tags shown"][customer_id] = set(msgspec.json.decode(tags))
+    check_views(client, states, verdict)
     for kind, wanted in expected.items():
         for customer_id in wanted.keys() | stored[kind].keys():
             if wanted.get(customer_id) != stored[kind].get(customer_id):
                 verdict.indexes_wrong += 1
                 pair = f"{wanted.get(customer_id)} expected, {stored[kind].get(customer_id)} stored"
                 verdict.notes.append(f"index {kind}: {customer_id}: {pair}")
+
+
+def check_views(client: redis.Redis, states: dict[str, State], verdict: Verdict) -> None:
+    unseen = set(states)
+    for name in client.scan_iter(match=f"{KEYS.profile}*", count=1000):
+        customer_id = unquote(name.decode().removeprefix(KEYS.profile))
+        view = {field.decode(): value for field, value in client.hgetall(name).items()}
+        unseen.discard(customer_id)
+        if wrong := unlike(states[customer_id], view) if customer_id in states else list(view):
+            verdict.views_wrong += 1
+            verdict.notes.append(f"readers see something else of {customer_id} than its state shows: {wrong}")
+    verdict.views_wrong += len(unseen)
+    verdict.notes += [f"readers see nothing of {customer_id}" for customer_id in sorted(unseen)]
 
 
 def _scores(client: redis.Redis, key: str) -> dict[str, float]:

@@ -192,7 +192,7 @@ async def fault_run(options: Options, directory: Path, broker: Broker) -> tuple[
             journal.tell("problem", what=f"workers that were asked to end did not end well: {exits}")
         began = time.monotonic()
         lost = [(entry["since_s"], entry["until_s"]) for entry in journal.of("lost")]
-        verdict = await judge(broker.bootstrap, run.store.server.url, owed, lost)
+        verdict = await judge(broker.bootstrap, run.store.server.url, owed, lost, run.store.witnesses())
         return summary_of(journal, verdict, run.loaded(), directory, judging_s=time.monotonic() - began)
     finally:
         run.fleet.end()

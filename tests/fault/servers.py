@@ -8,7 +8,7 @@ import shutil
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -33,6 +33,8 @@ LOOK_S = 0.5
 #: With `everysec`, a write waits for a sync under way for up to two seconds; its client has long been answered.
 UNWRITTEN_S = 2.5
 MARKER = "fault:marker"
+#: Where a server keeps its append-only files, within its directory.
+FILES = "appendonlydir"
 #: Redis ends a script's writes in its append-only file with EXEC; so much of the file's end holds the last ones.
 BEGIN, END, LOOK_BACK_BYTES = b"*1\r\n$5\r\nMULTI\r\n", b"*1\r\n$4\r\nEXEC\r\n", 1 << 25
 SYNC_S = 90.0
@@ -72,7 +74,7 @@ class Store:
         self._marker, self._killed_s = 0, 0.0
         self._current = directory / "current"
         self._number = int(self._current.read_text()) if self._current.exists() else 1
-        self._mend()
+        self._mend(self._files)
         self.server = self._serve(self._number)
         self._settle_on(self._number)
         self.proxy = Proxy(self.server.port, rng)
@@ -82,6 +84,9 @@ class Store:
         """A server on its own directory, and a port of its own. Blocks until it answers."""
         home = self._home(number)
         home.mkdir(parents=True, exist_ok=True)
+        return self._serve_in(home)
+
+    def _serve_in(self, home: Path) -> RedisServer:
         command = [self._binary, *OPTIONS]
         return RedisServer(command, port=free_port(), directory=str(home), preexec=die_with_parent())
 
@@ -99,24 +104,13 @@ class Store:
     async def remember(self) -> None:
         """Looks at the file's length now and then, until cancelled."""
         while True:
-            if length := self._length():
+            if length := _length(self._files):
                 self._lengths.append(length)
             await asyncio.sleep(LOOK_S)
 
-    def _length(self) -> Length | None:
-        """None in the middle of a rewrite."""
-        try:
-            manifest = (self._files / "appendonly.aof.manifest").read_text()
-            return Length(time.time(), manifest, self._last(manifest).stat().st_size)
-        except (OSError, IndexError):
-            return None
-
     @property
     def _files(self) -> Path:
-        return self._home(self._number) / "appendonlydir"
-
-    def _last(self, manifest: str) -> Path:
-        return self._files / manifest.splitlines()[-1].split()[1]
+        return self._home(self._number) / FILES
 
     # -- kill, and start --------------------------------------------------------------------------------------------------------
 
@@ -128,7 +122,7 @@ class Store:
 
     async def start(self) -> bool:
         """Whether it has lost what it had answered just before it was killed."""
-        self._mend()
+        self._mend(self._files)
         await asyncio.to_thread(self.server.start)
         unwritten = await asyncio.to_thread(self._marked) < self._marker
         if unwritten:
@@ -136,15 +130,15 @@ class Store:
         await self.proxy.open()
         return unwritten
 
-    def _mend(self) -> None:
+    def _mend(self, files: Path) -> None:
         """What `redis-check-aof --fix` does, and Valkey by itself: take away a transaction that has no end.
 
         Redis ignores it, leaves it in the file, and at its next start executes a part of it (seen with 7.0.15).
         """
-        length = self._length()
+        length = _length(files)
         if self._kind != "redis" or length is None:
             return
-        with self._last(length.manifest).open("r+b") as file:
+        with _last(files, length.manifest).open("r+b") as file:
             first = file.seek(max(0, length.size - LOOK_BACK_BYTES))
             end = file.read()
             if (begin := end.rfind(BEGIN)) > end.rfind(END):
@@ -164,21 +158,21 @@ class Store:
     async def can_be_cut(self, seconds: float) -> None:
         """Returns once there was no rewrite for so long."""
         for _ in range(CUT_TRIES):
-            if (present := self._length()) and self._earlier(present, seconds):
+            if (present := _length(self._files)) and self._earlier(present, seconds):
                 return
             await asyncio.sleep(LOOK_S)
         raise RuntimeError("rewrite after rewrite: there is no tail to cut")
 
     def cut(self, seconds: float) -> tuple[float, int]:
         """While it is down: take away what was written in the last ``seconds``. Seconds and bytes; 0 after a rewrite."""
-        present = self._length()
+        present = _length(self._files)
         old = present and self._earlier(present, seconds)
         if not present or not old:
             return 0.0, 0
         size = max(0, min(old.size, present.size) - self._rng.randrange(TORN_BYTES_MAX))
         self._lost(old.at_s - UNWRITTEN_S, time.time())
         self._lengths.clear()
-        os.truncate(self._last(present.manifest), size)
+        os.truncate(_last(self._files, present.manifest), size)
         return present.at_s - old.at_s, present.size - size
 
     def _earlier(self, present: Length, seconds: float) -> Length | None:
@@ -187,19 +181,23 @@ class Store:
 
     def back_up(self) -> Backup | None:
         """A copy of the files as they are. None in the middle of a rewrite."""
-        copy, before, at_s = self._directory / "backup", self._length(), time.time()
+        copy, at_s = self._directory / "backup", time.time()
+        return Backup(copy, at_s) if self._copy(copy) else None
+
+    def _copy(self, copy: Path) -> bool:
+        before = _length(self._files)
         shutil.rmtree(copy, ignore_errors=True)
         try:
             shutil.copytree(self._files, copy)
         except (OSError, shutil.Error):
-            return None
-        after = self._length()
-        return Backup(copy, at_s) if before and after and before.manifest == after.manifest else None
+            return False
+        after = _length(self._files)
+        return bool(before and after and before.manifest == after.manifest)
 
     def restore(self, backup: Backup) -> None:
-        """While it is down."""
+        """While it is down. What was there is kept as a witness."""
         self._lost(backup.at_s - UNWRITTEN_S, time.time())
-        shutil.rmtree(self._files)
+        self._keep(self._files)
         shutil.copytree(backup.files, self._files)
         self._lengths.clear()
 
@@ -208,6 +206,33 @@ class Store:
         with self.server.client() as client:
             client.flushall()
         self._lost(0.0, time.time())
+
+    # -- witnesses --------------------------------------------------------------------------------------------------------------
+
+    def witness(self) -> bool:
+        """Keep a copy of the files, for the verdict. False in the middle of a rewrite."""
+        copy = self._directory / "copy"
+        if copied := self._copy(copy):
+            self._keep(copy)
+        return copied
+
+    def _keep(self, files: Path) -> None:
+        home = self._directory / f"witness-{1 + len(self._witnesses())}"
+        home.mkdir()
+        files.rename(home / FILES)
+
+    def _witnesses(self) -> list[Path]:
+        return list(self._directory.glob("witness-*"))
+
+    def witnesses(self) -> Iterator[tuple[str, str]]:
+        """Name and URL of a server that has loaded it, and is up until the next is asked for."""
+        for home in self._witnesses():
+            self._mend(home / FILES)
+            server = self._serve_in(home)
+            try:
+                yield home.name, server.url
+            finally:
+                server.kill9()
 
     # -- failover ---------------------------------------------------------------------------------------------------------------
 
@@ -264,6 +289,19 @@ class Store:
     def end(self) -> None:
         """At once; its data stay."""
         self.server.kill9()
+
+
+def _length(files: Path) -> Length | None:
+    """None in the middle of a rewrite."""
+    try:
+        manifest = (files / "appendonly.aof.manifest").read_text()
+        return Length(time.time(), manifest, _last(files, manifest).stat().st_size)
+    except (OSError, IndexError):
+        return None
+
+
+def _last(files: Path, manifest: str) -> Path:
+    return files / manifest.splitlines()[-1].split()[1]
 
 
 def _follow(replica: RedisServer, port: int) -> None:

@@ -10,12 +10,14 @@ class Verdict(msgspec.Struct, kw_only=True):
 
     events: int = 0  # records in the log
     customers: int = 0
+    witnesses: int = 0  # copies of the store, made before it was wiped or set back; what they lost or held twice counts too
     lost: int = 0
     double: int = 0
     facts_differ: int = 0  # customers with as many events as the oracle has, and other facts
     dead_letters: int = 0
     dead_letters_wrong: int = 0  # missing and extra
     indexes_wrong: int = 0
+    views_wrong: int = 0  # customers of whom readers see something else than their state shows
     effects_left: int = 0
     actions: int = 0  # distinct ids of actions and lessons in Kafka
     actions_missing: int = 0  # a committed state held them, or the history that survived raises them
@@ -34,6 +36,6 @@ class Verdict(msgspec.Struct, kw_only=True):
 
     @property
     def fine(self) -> bool:
-        facts = self.lost, self.double, self.facts_differ, self.dead_letters_wrong, self.indexes_wrong
+        facts = self.lost, self.double, self.facts_differ, self.dead_letters_wrong, self.indexes_wrong, self.views_wrong
         effects = self.effects_left, self.actions_missing, self.wrong_actions, self.lessons_wrong
         return not any((*facts, *effects, self.untraced, self.stages_wrong, self.scores_wrong))

@@ -9,7 +9,8 @@ dead_extra       dead letters whose records are good
 actions_missing  see `Judge._missing`
 wrong_actions    see `Truth`
 stages_wrong     customers whose stage is not what the oracle says as of the end: their silence was slept through
-indexes_wrong    entries of the store's indexes that are not what the states say
+indexes_wrong    entries of the store's indexes that are not what the states say, or that are missing
+views_wrong      customers of whom readers see something else than their state shows
 effects_left     states that still hold effects, though all is quiet
 died             workers that ended themselves
 stuck            in peace, the last worker did not come to an end
@@ -29,23 +30,25 @@ from oracle import log as oracle_log
 from oracle.orders import purchase_days
 from oracle.stage import Stage, spans_of, stage_of
 from oracle.tools import day_of, of_type
-from portrait.evolve import due_ms
+from portrait.evolve import due_ms, external_ids
 from portrait.settle import digest
 from portrait.state import State, decode
 from portrait.tags import held
 from schemas.complaints import ComplaintOpened
+from schemas.customers import ExternalIdAssigned
 from schemas.event import Event
 from schemas.orders import OrderCancelled, OrderPlaced, OrderRefunded
 from schemas.outputs import Action, ActionEvent
 from streams.log import TP
 from tests.fault.judge import compare
+from tests.readers import unlike
 from tests.simulation.rules import EVERY_SILENCE, SILENT
 from tests.simulation.world import World
 
 VALUED_SPENT_MINOR, VALUED_ORDERS = 200_000, 8
 HARM = (
     "lost", "double", "facts_differ", "dead_extra", "actions_missing", "wrong_actions", "stages_wrong", "indexes_wrong",
-    "effects_left", "died", "stuck",
+    "views_wrong", "effects_left", "died", "stuck",
 )  # fmt: skip
 
 
@@ -59,6 +62,7 @@ class Verdict:
     wrong_actions: int = 0
     stages_wrong: int = 0
     indexes_wrong: int = 0
+    views_wrong: int = 0
     effects_left: int = 0
     died: int = 0
     stuck: int = 0
@@ -183,6 +187,7 @@ class Judge:
         self.settled_ms = (world.now_ms if wall else greatest) - 2000
 
     def judge(self) -> Verdict:
+        self._views()
         self._facts()
         self._dead_letters()
         self._missing()
@@ -208,6 +213,14 @@ class Judge:
                     self.events[found.customer_id].append(Counted(tp, record.offset, record.timestamp, found))
                 elif isinstance(found, oracle_log.Dead):
                     self.dead.add(found.origin)
+
+    def _views(self) -> None:
+        """Before the facts are computed: that changes the states."""
+        views = {customer_id: view for shard in self.world.backend.shards for customer_id, view in shard.profiles.items()}
+        for customer_id in sorted(views.keys() | self.states.keys()):
+            state, view = self.states.get(customer_id), views.get(customer_id, {})
+            wrong = unlike(state, view) if state is not None else list(view)
+            self._add("views_wrong", bool(wrong), f"readers see something else of {customer_id}: {wrong}")
 
     def _facts(self) -> None:
         """`lost`, `double`, `facts_differ`."""
@@ -268,7 +281,7 @@ class Judge:
                 self._add("stages_wrong", state.stage not in right, f"{customer_id}: {state.stage}, not {sorted(right)}")
 
     def _indexes(self) -> None:
-        """Due times, risks, stages, tags, and external ids, as the states have them; tags that are shown too."""
+        """Due times, risks, stages, tags, and external ids, as the states have them."""
         expected: dict[str, dict[Any, Any]] = {"due": {}, "risk": {}, "stages": {}, "tags": {}}
         for customer_id, state in self.states.items():
             expected["stages"][customer_id] = state.stage
@@ -282,14 +295,23 @@ class Judge:
             found = {k: v for shard in self.world.backend.shards for k, v in getattr(shard, name).items()}
             wrong = sorted(k for k in wanted.keys() | found.keys() if wanted.get(k) != found.get(k))
             self._add("indexes_wrong", len(wrong), f"index {name}: {wrong}")
-        for shard in self.world.backend.shards:
-            shown = {k: frozenset(msgspec.json.decode(view["tags"])) for k, view in shard.profiles.items() if "tags" in view}
-            wrong = sorted(k for k in shown.keys() | shard.tags.keys() if shown.get(k) != shard.tags.get(k))
-            self._add("indexes_wrong", len(wrong), f"tags shown: {wrong}")
-            for pair, customer_id in shard.external.items():
-                basic = self.states[customer_id].parts.basic if customer_id in self.states else None
-                there = basic is not None and pair[0] in basic.external and basic.external[pair[0]].value == pair[1]
-                self._add("indexes_wrong", not there, f"external id {pair} leads to {customer_id}")
+        self._external()
+
+    def _external(self) -> None:
+        """An id leads to a customer who has it. Whoever alone ever had it is found by it; if the one of several to whom it led
+        gets another, it leads nowhere."""
+        found = {pair: customer_id for shard in self.world.backend.shards for pair, customer_id in shard.external.items()}
+        has = {customer_id: external_ids(state) for customer_id, state in self.states.items()}
+        for pair, customer_id in found.items():
+            self._add("indexes_wrong", pair not in has.get(customer_id, ()), f"external id {pair} leads to {customer_id}")
+        had: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for customer_id, truth in self.truths.items():
+            for event in of_type(truth.events, ExternalIdAssigned):
+                had[event.data.system, event.data.external_id].add(customer_id)
+        for customer_id, pairs in has.items():
+            for pair in pairs:
+                missing = pair not in found and had[pair] == {customer_id}
+                self._add("indexes_wrong", missing, f"external id {pair} does not lead to {customer_id}")
 
 
 def judge(world: World) -> Verdict:

@@ -161,6 +161,20 @@ def _own_seek() -> Patches:
     return [patch.object(loop.Loop, "start_offsets", start_offsets)]
 
 
+def _without(**fields: Any) -> Callable[[], Patches]:
+    """Writes lack these."""
+
+    def patches() -> Patches:
+        real = MemoryShard.write
+
+        def write(shard: MemoryShard, write: Any, nonce: bytes) -> bool:
+            return real(shard, msgspec.structs.replace(write, **fields), nonce)
+
+        return [patch.object(MemoryShard, "write", write)]
+
+    return patches
+
+
 MECHANISMS = (
     Mechanism("nonce", "a write takes whatever state is there", "lost", 20, _nonce),
     Mechanism("watermark", "a state does not know which offsets it holds", "double", 100, _watermark),
@@ -181,4 +195,6 @@ MECHANISMS = (
     Mechanism("the clock's wait", "the clock does not wait for unread partitions", "wrong_actions", 20, _wait),
     Mechanism("own commit", "Kafka is told what was fetched", "actions_missing", 40, _own_commit),
     Mechanism("own seek", "reading begins at Kafka's committed offset", "lost", 40, _own_seek),
+    Mechanism("view", "states are written without what readers see", "views_wrong", 20, _without(fields={}, removed=[])),
+    Mechanism("external index", "... without external ids", "indexes_wrong", 40, _without(external=[], external_removed=[])),
 )

@@ -15,13 +15,20 @@ from typing import Any
 
 import msgspec
 import pytest
+import redis
 
+from oracle.refold import Place
+from portrait.state import State, mark_of
+from schemas.event import Event
+from tests.corekit import Customer, click, complaint, order
 from tests.fault.faults import FAULTS, numbers, schedule
 from tests.fault.fleet import Fleet, Worker
 from tests.fault.journal import Journal
 from tests.fault.load import At, Load, parcels
 from tests.fault.proxy import Proxy
-from tests.fault.servers import Store
+from tests.fault.servers import Store, _last, _length
+from tests.fault.verdict import Verdict
+from tests.fault.witness import Witness
 from tests.fault.worker import POINT_EXIT
 from tests.servers_kafka import HOST
 from tests.servers_redis import find_server
@@ -260,7 +267,7 @@ def test_a_torn_transaction_comes_back_at_no_later_start(kind: str, tmp_path: Pa
         for _ in range(2):
             await store.kill()
             if not lost:
-                aof = store._last(store._length().manifest)  # type: ignore[union-attr]
+                aof = _last(store._files, _length(store._files).manifest)  # type: ignore[union-attr]
                 os.truncate(aof, aof.read_bytes().rindex(b"position") + 3)
                 lost.append((0.0, 0.0))
             await store.start()
@@ -271,3 +278,57 @@ def test_a_torn_transaction_comes_back_at_no_later_start(kind: str, tmp_path: Pa
         await store.proxy.shut()
 
     asyncio.run(check())
+
+
+@pytest.mark.parametrize("kind", ["redis", "valkey"])
+def test_what_stood_in_the_store_before_it_was_taken_away_is_there_for_the_verdict(kind: str, tmp_path: Path) -> None:
+    if find_server(kind) is None:
+        pytest.skip(f"no {kind} server here")
+
+    async def check() -> None:
+        store = Store(kind, tmp_path, Random(1), lambda since_s, until_s: None)
+        with store.server.client() as client:
+            client.set("number", "1")
+            assert store.witness()
+            store.wipe()
+            backup = store.back_up()
+            assert backup is not None
+            client.set("number", "2")
+        await store.kill()
+        store.restore(backup)
+        await store.start()
+        with store.server.client() as client:
+            assert client.get("number") is None
+        found = {}
+        for name, url in store.witnesses():
+            with redis.Redis.from_url(url) as client:
+                found[name] = client.get("number")
+        assert found == {"witness-1": b"1", "witness-2": b"2"}
+        store.end()
+        await store.proxy.shut()
+
+    asyncio.run(check())
+
+
+def test_a_witness_tells_what_was_lost_or_counted_twice_before_its_cuts() -> None:
+    customer, events = Customer(), [order(0), click(1), click(2), click(3), complaint(4)]
+    customer.sees(*events[:3])
+    places = [(event.topic_code, 0, offset) for offset, event in enumerate(events)]
+    held = {(events[0].topic_code, 0): 1, (events[1].topic_code, 0): 2}
+    marks = {mark_of(code, 0): offset for code, _, offset in places[:3]}
+    state = msgspec.structs.replace(customer.known, marks=marks)
+
+    def verdict(log: dict[Place, Event], state: State = state) -> tuple[int, int]:
+        found = Verdict()
+        Witness("witness-1", held, {"C1": state}).compare("C1", log, found)
+        assert bool(found.notes) is (not found.fine)
+        return found.lost, found.double
+
+    log = dict(zip(places, events, strict=True))
+    assert verdict(log) == (0, 0), "the second click is beyond the position, and below the mark; the third is beyond both"
+    assert verdict({place: event for place, event in log.items() if place != places[1]}) == (0, 1)
+    assert verdict(log, msgspec.structs.replace(state, marks={**marks, mark_of(*places[3][:2]): 3})) == (1, 0)
+    assert verdict({**log, places[1]: events[3]}) == (1, 1)
+    found = Verdict()
+    Witness("witness-1", held, {}).compare("C1", log, found)
+    assert (found.lost, found.double) == (2, 0), "there is no state at all"
