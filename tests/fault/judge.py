@@ -27,7 +27,8 @@ from schemas.event import Event
 from schemas.outputs import History, Lesson, Snapshot
 from schemas.registry import ACTIONS, DEAD_LETTERS, EVENT_TOPICS, LESSONS, MODELS
 from streams import kafka
-from tests.fault import trace
+from tests.fault import commits, trace
+from tests.fault.commits import Commits
 from tests.fault.retrace import Retrace, Stored, snapshot_key
 from tests.fault.verdict import Verdict
 from tests.fault.witness import Witness
@@ -39,7 +40,7 @@ NONCE_BYTES = 8
 #: A lesson that comes again is recognised while at most so many came between.
 LESSONS_HORIZON = 2000
 BUCKET_EVENTS = 500_000
-SHOWN = 5
+SHOWN, HUSHED_SHOWN = 5, 50
 
 
 async def judge(
@@ -76,6 +77,8 @@ async def judge(
         verdict.notes.append(f"dead letters: missing {sorted(dead - letters)[:SHOWN]}, extra {sorted(letters - dead)[:SHOWN]}")
     check_effects(await published_effects(bootstrap), owed, gone, retrace, verdict)
     await check_lessons(bootstrap, snapshots, verdict)
+    if traced.exists() and (sampled := owed.with_name(commits.NAME)).exists():
+        check_hushed(traced, commits.read(sampled), verdict)
     return verdict
 
 
@@ -250,6 +253,14 @@ def check_effects(
         wrong = published - retrace.raised
         verdict.wrong_actions, verdict.actions_extra = len(wrong), len(published - retrace.known - wrong)
         verdict.notes += [f"published, and nothing raises it: {id_}" for id_ in sorted(wrong)]
+
+
+def check_hushed(traced: Path, sampled: Commits, verdict: Verdict) -> None:
+    for line in trace.read(traced):
+        for wrong in sampled.wrongly_hushed(line) if isinstance(line, trace.Attempt) else ():
+            verdict.wrongly_hushed += 1
+            if verdict.wrongly_hushed <= HUSHED_SHOWN:
+                verdict.notes.append(f"passed for published before: {wrong}")
 
 
 async def check_lessons(bootstrap: str, snapshots: Sequence[Snapshot], verdict: Verdict) -> None:

@@ -21,6 +21,8 @@ from cli.embedded import die_with_parent
 from streams import kafka
 from streams.settings import Clock, Settings
 from streams.topics import plan
+from tests.fault import commits
+from tests.fault.commits import Sampler
 from tests.fault.faults import FAULTS, ROOM, SESSION_TIMEOUT_S, Place, schedule
 from tests.fault.fleet import ROOT, Fleet
 from tests.fault.journal import Journal
@@ -77,6 +79,7 @@ class Run:
         self.fleet = Fleet(directory, _environment(self.settings), self._rng("fleet"), self.journal.tell)
         self.fleet.wanted = options.workers
         self.watch = Watch(broker.bootstrap, lambda: self.store.server.url, options.partitions, self._recovered)
+        self.commits = Sampler(directory / commits.NAME, broker.bootstrap, self.settings.group, options.partitions)
         self.position = directory / "load.json"
 
     def _rng(self, purpose: object) -> Random:
@@ -187,6 +190,7 @@ async def fault_run(options: Options, directory: Path, broker: Broker) -> tuple[
         await run.store.open()
         await _under_load(run)
         exits = await run.fleet.stop_all()
+        await run.commits.finish()
         journal.tell("quiet", exits=exits, seconds=journal.now_s)
         if any(exits):
             journal.tell("problem", what=f"workers that were asked to end did not end well: {exits}")
@@ -200,7 +204,7 @@ async def fault_run(options: Options, directory: Path, broker: Broker) -> tuple[
 
 
 async def _under_load(run: Run) -> None:
-    async with _beside(run.fleet.supervise(), run.watch.run(), run.store.remember(), run.progress()):
+    async with _beside(run.fleet.supervise(), run.watch.run(), run.commits.run(), run.store.remember(), run.progress()):
         load = None if run.journal.of("load ended") else _start_load(run)
         try:
             await run.faults()

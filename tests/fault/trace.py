@@ -7,6 +7,7 @@ a newline: what a killed worker left unfinished spoils no other's, and was never
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -49,6 +50,7 @@ class Attempt(msgspec.Struct, array_like=True, tag="attempt"):
     terms: Terms | None  # None: only cleanings
     steps: list[Traced]
     cleaned: list[tuple[str, str]]  # (customer id, nonce before): only effects were taken out
+    at_ms: int = 0  # the machine's clock
 
 
 class Answer(msgspec.Struct, array_like=True, tag="answer"):
@@ -91,9 +93,10 @@ class Tracer:
     def attempt(self, writes: Sequence[Write], nonce: bytes) -> None:
         """These are about to be sent."""
         attempts: dict[Terms | None, Attempt] = {}
+        at_ms = time.time_ns() // 1_000_000
         for write in writes:
             terms, traced = self._evolved.pop(write.id) if write.fields else (None, None)
-            attempt = attempts.setdefault(terms, Attempt(nonce.hex(), terms, [], []))
+            attempt = attempts.setdefault(terms, Attempt(nonce.hex(), terms, [], [], at_ms))
             if traced is None:  # only what was evolved has fields to show
                 attempt.cleaned.append((write.id, write.nonce.hex()))
             else:

@@ -23,6 +23,7 @@ class Verdict(msgspec.Struct, kw_only=True):
     actions_missing: int = 0  # a committed state held them, or the history that survived raises them
     wrong_actions: int = 0  # ids that nothing that a worker traced raises
     actions_extra: int = 0  # ids of episodes that only a history knows which a lost tail took back
+    wrongly_hushed: int = 0  # what a worker took to have had its effects before, against what Kafka had of the group's commits
     gone_with_a_tail: int = 0  # ids that were not published when Redis lost the states that held them
     steps: int = 0  # writes of states that were traced; 0: nothing was, and none of the following could be looked at
     taken_back: int = 0  # of these, what is no part of the history that survived
@@ -37,5 +38,5 @@ class Verdict(msgspec.Struct, kw_only=True):
     @property
     def fine(self) -> bool:
         facts = self.lost, self.double, self.facts_differ, self.dead_letters_wrong, self.indexes_wrong, self.views_wrong
-        effects = self.effects_left, self.actions_missing, self.wrong_actions, self.lessons_wrong
+        effects = self.effects_left, self.actions_missing, self.wrong_actions, self.wrongly_hushed, self.lessons_wrong
         return not any((*facts, *effects, self.untraced, self.stages_wrong, self.scores_wrong))

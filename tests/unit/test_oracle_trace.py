@@ -17,8 +17,9 @@ from profile_store.contract import Write
 from schemas.event import Event
 from schemas.outputs import Snapshot
 from tests.corekit import HORIZON_DAYS, Customer, at, click, complaint, order
-from tests.fault import trace
-from tests.fault.judge import check_effects
+from tests.fault import commits, trace
+from tests.fault.commits import SILENCE_CODE, UNKNOWN, Commits, Sample
+from tests.fault.judge import check_effects, check_hushed
 from tests.fault.retrace import Retrace, Stored, snapshot_key
 from tests.fault.trace import Answer, Attempt, Tracer, read
 from tests.fault.verdict import Verdict
@@ -198,3 +199,48 @@ def test_what_a_killed_worker_left_unfinished_spoils_nothing(worker: Worker) -> 
     worker.tracer.answer(b"another", [])
     assert worker.judge().fine
     assert [line.nonce for line in read(worker.file) if isinstance(line, Answer)][-1] == b"another".hex()
+
+
+def hushed(worker: Worker, sampled: Commits) -> int:
+    verdict = Verdict()
+    check_hushed(worker.file, sampled, verdict)
+    assert bool(verdict.notes) is not verdict.fine
+    return verdict.wrongly_hushed
+
+
+def sampled(worker: Worker, *, committed: int, moment_ms: int) -> Commits:
+    """Kafka had nothing at first; and in the end these, from the moment of the last attempt on."""
+    ended_ms = max(line.at_ms for line in read(worker.file) if isinstance(line, Attempt))
+    codes = {code for code, _, _ in worker.log} | {SILENCE_CODE}
+    last = [(code, 0, committed, moment_ms if code == SILENCE_CODE else 0) for code in sorted(codes)]
+    return Commits([Sample(0, [(code, 0, 0, 0) for code in sorted(codes)]), Sample(ended_ms, last)])
+
+
+def test_a_worker_that_hushes_what_kafka_had_not_heard_of_is_found_out(tmp_path: Path) -> None:
+    worker = Worker(tmp_path / trace.NAME)
+    worker.policy = worker.policy._replace(effects=False, silence_ms=at(300))
+    worker.sees(order(0, amount_minor=200_000))
+    worker.sees(complaint(2))
+    worker.waits_until(211)
+    assert not worker.ids and worker.judge().fine, "the refold believes the worker"
+    assert hushed(worker, sampled(worker, committed=1, moment_ms=at(300))) == 0
+    assert hushed(worker, sampled(worker, committed=0, moment_ms=at(300))) == 2
+    assert hushed(worker, sampled(worker, committed=1, moment_ms=at(299))) == 3
+    assert hushed(worker, sampled(worker, committed=0, moment_ms=UNKNOWN)) == 2, "a broker that keeps no moments"
+
+
+def test_what_was_committed_only_later_excuses_nothing(worker: Worker, tmp_path: Path) -> None:
+    loud = hushed(worker, sampled(worker, committed=0, moment_ms=0))
+    worker.policy = worker.policy._replace(effects=False)
+    worker.sees(complaint(401, "K9"))
+    ((code, partition, offset),) = list(worker.log)[-1:]
+    at_ms = max(line.at_ms for line in read(worker.file) if isinstance(line, Attempt))
+    before, after = Sample(at_ms, [(code, partition, offset, 0)]), Sample(at_ms + 1, [(code, partition, offset + 1, 0)])
+    assert (loud, hushed(worker, Commits([before, after])), hushed(worker, Commits([after]))) == (0, 1, 0)
+
+
+def test_samples_outlive_a_torn_line(tmp_path: Path) -> None:
+    file = tmp_path / commits.NAME
+    whole = msgspec.json.encode(Sample(5, [(SILENCE_CODE, 0, 7, 9)]))
+    file.write_bytes(b"\n%b\n\n[3,[[1" % whole + b"\n%b\n" % whole)
+    assert commits.read(file)._sampled_ms(4) == 5
