@@ -7,12 +7,14 @@ from functools import lru_cache
 import msgspec
 
 from language.text import Language, language_of, normalise
+from language.tone import tone_of
 
 
 class Meaning(msgspec.Struct, frozen=True, gc=False):
     """What is understood from a text. Nothing in it repeats the text."""
 
     language: Language  # empty: none that we understand
+    tone: int  # -100 (furious) to 100 (delighted); 0: neither, or nothing is understood
 
 
 # The features of one event ask one after the other.
@@ -20,4 +22,5 @@ class Meaning(msgspec.Struct, frozen=True, gc=False):
 def understand(text: str) -> Meaning:
     """Pure, never raises, and bounded in time: a text of more than `language.text.CHARS_MAX` is read in part."""
     text = normalise(text)
-    return Meaning(language=language_of(text))
+    language = language_of(text)
+    return Meaning(language=language, tone=tone_of(text, language))

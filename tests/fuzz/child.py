@@ -8,7 +8,7 @@ from random import Random
 import atheris
 
 # Before anything else imports them: what runs through these packages is what counts as coverage.
-with atheris.instrument_imports(include=["schemas", "portrait", "profile_store.memory", "streams"]):
+with atheris.instrument_imports(include=["schemas", "language", "portrait", "profile_store.memory", "streams"]):
     from tests.fuzz.case import pack, unpack
     from tests.fuzz.judge import TARGETS
     from tests.fuzz.mutate import mutated

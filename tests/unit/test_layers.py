@@ -16,7 +16,7 @@ CORE = sorted(path for package in ("portrait", "language") for path in (ROOT / p
 
 #: Standard modules and libraries that the core may import. Anything else must be argued for here.
 ALLOWED = {
-    "__future__", "base64", "bisect", "collections", "dataclasses", "datetime", "enum", "functools", "hashlib", "heapq",
+    "__future__", "array", "base64", "bisect", "collections", "dataclasses", "datetime", "enum", "functools", "hashlib", "heapq",
     "itertools", "math", "operator", "re", "struct", "types", "typing", "zlib",
     "unicodedata",  # tables: full-width digits and letters are read as plain ones
     "msgspec", "river", "zstandard",

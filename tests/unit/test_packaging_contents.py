@@ -30,7 +30,7 @@ def test_every_directory_with_modules_is_included() -> None:
     assert packages == here
 
 
-@pytest.mark.parametrize("pattern", ["[a-z]*/**/*.lua", "language/**/*.txt"])
+@pytest.mark.parametrize("pattern", ["[a-z]*/**/*.lua", "language/**/*.txt", "language/**/*.bin"])
 def test_data_that_modules_read_is_included(pattern: str) -> None:
     found = list(ROOT.glob(pattern))
     assert found
