@@ -93,6 +93,9 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "audience": ("up to {n} hear it", "受众最多 {n}"),
     "about": ("about {counts}", "话题 {counts}"),
     "ratings": ("rates {average} of 5 ({count} times, last {last})", "评分 {average}/5（{count} 次，最近 {last}）"),
+    "pleased": ("sounds pleased {sure} (tone {tone})", "语气满意 {sure}（{tone}）"),
+    "even": ("sounds neither pleased nor displeased (tone {tone})", "语气平稳（{tone}）"),
+    "displeased": ("sounds displeased {sure} (tone {tone})", "语气不满 {sure}（{tone}）"),
     "nps": ("would recommend {last} of 10", "推荐意愿 {last}/10"),
     "talks": ("conversations {count}, solved {solved}, not solved {unsolved}", "会话 {count}，解决 {solved}，未解决 {unsolved}"),
     "channels": ("on {counts}", "渠道 {counts}"),
@@ -172,7 +175,7 @@ class Sheet:
             ("buys", self._buys(p.consumption) if p.consumption else ()),
             ("looks", self._looks(p.behaviour) if p.behaviour else ()),
             ("says", self._says(p.social) if p.social else ()),
-            ("answers", self._answers(p.feedback) if p.feedback else ()),
+            ("answers", self._answers(p.feedback or contract.Feedback(), p.voice) if p.feedback or p.voice else ()),
             ("reach", self._reach(p)),
             ("consent", self._consent(p.basic) if p.basic else ()),
         )
@@ -351,9 +354,10 @@ class Sheet:
             self._counts("about", social.topics),
         )
 
-    def _answers(self, given: contract.Feedback) -> Iterator[Text | str]:
+    def _answers(self, given: contract.Feedback, voice: contract.Voice | None) -> Iterator[Text | str]:
         rated, talks = given.ratings, given.conversations
         yield _joined(
+            voice and voice.mood and self._t(voice.mood.value, sure=f"{voice.mood.sure:.0%}", tone=f"{voice.tone.quarter:+}"),
             rated and self._t("ratings", average=f"{rated.average or 0:g}", count=rated.count, last=rated.last),
             given.nps and self._t("nps", last=given.nps.last),
             talks and self._t("talks", count=talks.count, solved=talks.solved, unsolved=talks.unsolved),

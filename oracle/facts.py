@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from oracle import orders, person, service, visits
+from oracle import orders, person, service, visits, voice
 from oracle.stage import stage_of
 from oracle.tools import day_of
 from schemas.event import Event
@@ -26,6 +26,7 @@ PARTS: dict[str, Callable[[Sequence[Event], int], list[Any]]] = {
     "sources": person.sources,
     "rivals": person.rivals,
     "interests": visits.interests,
+    "voice": voice.voice,
 }
 
 

@@ -123,11 +123,11 @@ COMPONENTS = (
     Component(
         "interaction feedback",
         "互动反馈",
-        ("feedback", "experience.recommends"),
-        ("feedback",),
-        "stars, the latest recommendation, conversations solved or not, messages each, minutes to a reply",
-        "counts of 8 channels and 8 motives, 90 days",
-        ("test_core_evolve.py", "test_dimension_experience.py"),
+        ("feedback", "voice", "experience.recommends"),
+        ("feedback", "voice"),
+        "stars, the latest recommendation, conversations solved or not, messages each, minutes to a reply; the tone of texts",
+        "counts of 8 channels and 8 motives; tones by 8 places and 8 topics, the last 5; 90 days",
+        ("test_core_evolve.py", "test_core_voice.py", "test_dimension_experience.py"),
     ),
     Component(
         "lifecycle",

@@ -282,6 +282,36 @@ class Value(View, frozen=True, kw_only=True):
     why: list[Reason] = []  # of the flags
 
 
+class Tones(View, frozen=True, kw_only=True):
+    """Mean tone of the texts of the last 7, 30 and 90 UTC days, today included, and of all: -100 (furious) to 100 (delighted)."""
+
+    week: int | None = msgspec.field(name="7d", default=None)
+    month: int | None = msgspec.field(name="30d", default=None)
+    quarter: int | None = msgspec.field(name="90d", default=None)
+    total: int | None = None
+
+
+class Tone(View, frozen=True, kw_only=True):
+    """How a text sounded."""
+
+    at_ms: int
+    tone: int
+
+
+class Voice(View, frozen=True, kw_only=True):
+    """How the customer sounds in what they write. Texts that are in neither Chinese nor English are left out."""
+
+    texts: Windows = Windows()
+    tone: Tones = Tones()
+    pleased: int = 0  # texts with a tone of 20 or more
+    displeased: int = 0  # of -20 or less
+    latest: list[Tone] = []  # latest first, at most three
+    mood: Trait | None = None  # of the last 90 days: pleased, displeased or even
+    by_place: dict[str, int] = {}  # mean tone by platform, channel, rating, survey or complaint; the three with most texts
+    by_topic: dict[str, int] = {}  # of mentions, and subjects of ratings
+    languages: Counts = {}  # zh, en, mixed
+
+
 class Profile(View, frozen=True, kw_only=True):
     """All fields of the hash. What is missing is None."""
 
@@ -302,6 +332,7 @@ class Profile(View, frozen=True, kw_only=True):
     risk: Risk | None = None
     value: Value | None = None
     tags: dict[str, float] | None = None  # tag -> how sure, 0 to 1; those that ask for action first, then the surest; at most 64
+    voice: Voice | None = None
 
 
 _TEXT = {"stage"}

@@ -19,6 +19,7 @@ from portrait.features import (
     rivals,
     social,
     sources,
+    voice,
 )
 from portrait.features.base import Feature, Fold, Part
 from schemas.registry import TYPES
@@ -36,6 +37,7 @@ FEATURES: tuple[Feature, ...] = (
     sources.FEATURE,
     rivals.FEATURE,
     interests.FEATURE,
+    voice.FEATURE,
 )
 
 #: All parts of a customer's state: one attribute a feature, in the order above; None until an event touches it.

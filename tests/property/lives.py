@@ -24,6 +24,9 @@ DAY_MS = 86_400_000
 END_MS = 20_000 * DAY_MS + 11 * 3_600_000
 LONGEST_DAYS = 2_600  # more than the calendar of purchase days holds
 OPTIONAL_GIVEN = 0.7
+#: What free texts end with, and how long the contracts let them be.
+SAID = ["质量很好，很满意", "太差了，退货！", "works great", "broken again 😡", "客服 so rude, 很失望", "👍", ""]
+TEXT_LENGTH_MAX = 10_000
 ZONES = [UTC, timezone(timedelta(hours=8)), timezone(-timedelta(hours=9, minutes=30))]
 
 
@@ -108,6 +111,8 @@ class Author:
                 return self._value(self._choose([t for t in kind.types if not isinstance(t, inspect.NoneType)]))
             case inspect.LiteralType():
                 return self._choose(kind.values[: max(2, self._words)])
+            case inspect.StrType(max_length=most) if most == TEXT_LENGTH_MAX:
+                return f"{self._word(100)} {self._choose(SAID)}"
             case inspect.StrType():
                 return self._word(kind.max_length)
             case inspect.IntType():

@@ -68,7 +68,7 @@ def run(code: str, tree: Path) -> str:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    for package in ("portrait", "schemas"):
+    for package in ("portrait", "language", "schemas"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "tests").mkdir()
     shutil.copy(ROOT / "tests" / "corekit.py", tmp_path / "tests")
