@@ -298,6 +298,14 @@ class Tone(View, frozen=True, kw_only=True):
     tone: int
 
 
+class Mood(View, frozen=True, kw_only=True):
+    """What the tones of the last 90 days come to."""
+
+    value: Literal["pleased", "displeased", "even"]
+    sure: float = 0.0  # 0 to 1: how much of the evidence speaks for it, a little doubt added
+    of: int = 0  # texts
+
+
 class Voice(View, frozen=True, kw_only=True):
     """How the customer sounds in what they write. Texts that are in neither Chinese nor English are left out."""
 
@@ -306,7 +314,7 @@ class Voice(View, frozen=True, kw_only=True):
     pleased: int = 0  # texts with a tone of 20 or more
     displeased: int = 0  # of -20 or less
     latest: list[Tone] = []  # latest first, at most three
-    mood: Trait | None = None  # of the last 90 days: pleased, displeased or even
+    mood: Mood | None = None  # without texts in the last 90 days nobody knows
     by_place: dict[str, int] = {}  # mean tone by platform, channel, rating, survey or complaint; the three with most texts
     by_topic: dict[str, int] = {}  # of mentions, and subjects of ratings
     languages: Counts = {}  # zh, en, mixed

@@ -14,7 +14,7 @@ from portrait.features.feedback import LOW_NPS
 from portrait.features.needs import SEVERITIES
 from portrait.features.registry import NOTHING as NO_PARTS
 from portrait.journey import PROMOTER_NPS
-from portrait.structures import DAY_MS, NEVER, WINDOW_DAYS
+from portrait.structures import DAY_MS, NEVER, WINDOW_DAYS, windows
 from schemas.profile import Counts, Trait, View
 
 #: Days after something was put into the cart on which the order may come.
@@ -24,6 +24,8 @@ HAPPY_STARS, UNHAPPY_STARS, LEAST_STARS = 4.5, 2.5, 3
 #: Sure of an answer that nothing has contradicted since, and of one that something has.
 SAID, DOUBTED = 1.0, 0.5
 MINUTE_MS = 60_000
+#: The mean tone of the last 30 days and of the 60 before, of so many texts each: from such a difference on it has turned.
+LEAST_TEXTS, TURNED = 3, 25
 SHOWN = 3
 #: For so many days trouble calls for an excuse; so many complaints in 90 days are too many.
 TROUBLE_DAYS, COMPLAINTS = 30, 3
@@ -46,6 +48,7 @@ class Experience(View, frozen=True, kw_only=True):
     messages_each: int = 0  # in a conversation, on average at least so many
     first_reply_min: int = 0  # minutes until service answered, on average at least so many
     recommends: Trait | None = None  # promoter, passive or detractor: told by their answer, or inferred from their stars
+    sounds: Trait | None = None  # warmer, cooler or steady: the texts of the last 30 days against those of the 60 before
 
 
 def derive(facts: Facts) -> tuple[View | None, int]:
@@ -53,6 +56,7 @@ def derive(facts: Facts) -> tuple[View | None, int]:
     abandoned, due_day = abandoned_carts(parts, facts.today)
     feedback = parts.feedback or NO_PARTS.feedback
     recommending, doubts_end = recommends(feedback, facts.today)
+    sounding, tone_due = sounds(parts.voice or NO_PARTS.voice, facts.today)
     trouble, trouble_ends = _trouble(parts, facts.today)
     view = Experience(
         **_touchpoints(parts),
@@ -61,8 +65,9 @@ def derive(facts: Facts) -> tuple[View | None, int]:
         messages_each=at_least(feedback.messages // feedback.conversations) if feedback.conversations else 0,
         first_reply_min=at_least(feedback.first_reply_ms // feedback.first_replies // MINUTE_MS) if feedback.first_replies else 0,
         recommends=recommending,
+        sounds=sounding,
     )
-    return view if view != NOTHING else None, min(due_day, doubts_end, trouble_ends)
+    return view if view != NOTHING else None, min(due_day, doubts_end, tone_due, trouble_ends)
 
 
 def _touchpoints(parts: Any) -> dict[str, list[str]]:
@@ -158,6 +163,19 @@ def recommends(feedback: Any, today: int) -> tuple[Trait | None, int]:
     return told, unhappy_day + WINDOW_DAYS if doubted else NEVER
 
 
+def sounds(voice: Any, today: int) -> tuple[Trait | None, int]:
+    """Whether the tone has turned, and the day on which that may change by itself. ``voice``: the feature's part."""
+    _, recent, quarter, due_day = windows(voice.texts, today)
+    _, recent_sum, quarter_sum, _ = windows(voice.tones, today)
+    before = quarter - recent
+    if min(recent, before) < LEAST_TEXTS:
+        return None, due_day
+    shift = recent_sum / recent - (quarter_sum - recent_sum) / before
+    if abs(shift) < TURNED:
+        return trait("steady", (1 - abs(shift) / (2 * TURNED)) * quarter, quarter), due_day
+    return trait("warmer" if shift > 0 else "cooler", min(1, 0.5 + abs(shift) / 200) * quarter, quarter), due_day
+
+
 def _by_stars(feedback: Any) -> Trait | None:
     n = feedback.stars_count
     if n < LEAST_STARS:
@@ -172,7 +190,7 @@ NOTHING = Experience()
 DIMENSION = Dimension(
     name="experience",
     contract=Experience,
-    reads=("behaviour", "consumption", "needs", "social", "feedback", "contacts"),
+    reads=("behaviour", "consumption", "needs", "social", "feedback", "contacts", "voice"),
     derive=derive,
     events=(
         "clicks",

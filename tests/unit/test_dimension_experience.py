@@ -123,3 +123,21 @@ def test_without_an_answer_stars_are_what_there_is(stars: list[int], value: str 
 
 def test_a_page_alone_is_no_experience() -> None:
     assert derived("experience", click(0)) is None
+
+
+GOOD, BAD = "质量很好，非常满意", "质量太差，非常失望，要求退货"
+
+
+def wrote(day: float, text: str) -> Event:
+    return event("mention.posted", day, platform="weibo", text=text)
+
+
+@pytest.mark.parametrize(("before", "lately", "sounds"), [(GOOD, BAD, "cooler"), (BAD, GOOD, "warmer"), (GOOD, GOOD, "steady")])
+def test_a_tone_that_turns_is_told(before: str, lately: str, sounds: str) -> None:
+    view = derived("experience", *(wrote(day, before) for day in range(4)), *(wrote(60 + day, lately) for day in range(4)))
+    assert view.sounds.value == sounds and view.sounds.sure > 0.5
+
+
+def test_a_few_texts_turn_nothing() -> None:
+    view = derived("experience", *(wrote(day, GOOD) for day in range(4)), wrote(60, BAD), wrote(61, BAD))
+    assert view.sounds is None
