@@ -6,8 +6,13 @@ from functools import lru_cache
 
 import msgspec
 
+from language.complaints import Complaint, complaint
+from language.signals import Asked, asked
 from language.text import Language, language_of, normalise
 from language.tone import tone_of
+
+#: A category that is less sure than this is "other".
+SURE_LEAST = 0.4
 
 
 class Meaning(msgspec.Struct, frozen=True, gc=False):
@@ -24,3 +29,20 @@ def understand(text: str) -> Meaning:
     text = normalise(text)
     language = language_of(text)
     return Meaning(language=language, tone=tone_of(text, language))
+
+
+# Not fields of `Meaning`: most texts are asked about their tone alone, and this takes longer.
+@lru_cache(maxsize=8)
+def understand_asked(text: str) -> Asked:
+    """How urgent a text is, whether its writer is leaving, and what they wish for."""
+    return asked(normalise(text))
+
+
+@lru_cache(maxsize=8)
+def understand_complaint(text: str) -> Complaint | None:
+    """What is complained of, read as a complaint, whatever it is; None where the language is none that we understand."""
+    text = normalise(text)
+    found = complaint(text, language_of(text))
+    if found is None or found.sure >= SURE_LEAST:
+        return found
+    return Complaint("other", found.sure)
