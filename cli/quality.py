@@ -6,6 +6,7 @@ import time
 from typing import Annotated, Any
 
 import typer
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +20,13 @@ from streams.settings import Settings
 
 WORST = 8
 CELLS = 12
+#: As metrics: name, and what it says.
+MEASURES = {
+    "complete": "Share of customers of whom the dimension tells anything",
+    "fresh": f"Of those, the share with evidence of the last {FRESH_DAYS} days",
+    "valid": "Of the values that came for it, the share accepted",
+    "median_age_days": "Age of its newest evidence, the median",
+}
 _WORDS = {
     "dimension": ("dimension", "维度"),
     "complete": ("complete", "完整度"),
@@ -45,6 +53,7 @@ def command(
     sample: Annotated[int, typer.Option(min=0, help="Look at so many customers only, those that are found first; 0: all.")] = 0,
     lang: Annotated[Lang, typer.Option(help="Of the words.")] = "en",
     json: Annotated[bool, typer.Option("--json", help="The figures as JSON on stdout.")] = False,
+    prometheus: Annotated[bool, typer.Option("--prometheus", help="As Prometheus metrics, for a textfile collector.")] = False,
 ) -> None:
     """How complete, fresh and valid the data are, dimension by dimension; the worst fields and sources.
 
@@ -55,6 +64,7 @@ def command(
     \b
     portrait quality
     portrait quality --sample 5000 --lang zh
+    portrait quality --prometheus > /var/lib/node_exporter/portrait.prom
     portrait quality --json | jq '.dimensions[] | select(.complete < 0.5)'
 
     Exit codes: 0 done, 1 there are no profiles, or one can't be read, 2 usage, 3 Redis can't be reached.
@@ -66,7 +76,9 @@ def command(
         output.fail(str(error))
     if not found.customers:
         output.fail("there are no profiles yet: `portrait up` makes some, `portrait publish` and `portrait worker` put events in")
-    if json:
+    if prometheus:
+        typer.echo(_metrics(found), nl=False)
+    elif json:
         output.write_json(_row(found))
     else:
         _print(found, lang, sampled=bool(sample) and found.customers == sample)
@@ -90,6 +102,18 @@ async def assess(settings: Settings, sample: int, now_ms: int) -> Assessment:
                 if found.customers == sample:
                     break
     return found
+
+
+def _metrics(found: Assessment) -> str:
+    """Gauges by dimension; what is not known is left out."""
+    registry = CollectorRegistry()
+    for name, words in MEASURES.items():
+        gauge = Gauge(f"portrait_quality_{name}", words, ["dimension"], registry=registry)
+        for quality in found.components.values():
+            if (measured := getattr(quality, name)) is not None:
+                gauge.labels(quality.name).set(measured)
+    Gauge("portrait_quality_customers", "Customers that were looked at", registry=registry).set(found.customers)
+    return generate_latest(registry).decode()
 
 
 def _row(found: Assessment) -> dict[str, Any]:

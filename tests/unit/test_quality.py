@@ -149,6 +149,14 @@ def test_the_table_speaks_both_languages(reader: type[Reader], lang: str, words:
     assert all(word in done.stdout for word in words)
 
 
+def test_the_figures_are_metrics_too(reader: type[Reader]) -> None:
+    done = RUNNER.invoke(main.app, ["quality", "--prometheus"])
+    assert done.exit_code == 0
+    assert 'portrait_quality_complete{dimension="basic"} 0.5' in done.stdout
+    assert "portrait_quality_customers 2.0" in done.stdout
+    assert 'portrait_quality_valid{dimension="lifecycle"}' not in done.stdout, "nothing of it is checked"
+
+
 def test_a_sample_is_no_more_than_was_asked_for(reader: type[Reader]) -> None:
     done = RUNNER.invoke(main.app, ["quality", "--sample", "1"])
     assert "1 customers, the first that were found" in done.stdout
