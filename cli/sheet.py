@@ -15,7 +15,7 @@ from rich.text import Text
 
 from cli.present import Lang, ago, date, money, percent, plain, risk_bar, risk_colour, say, span, stage_text
 from cli.terms import member, value
-from cli.traits import CONTRACTS, label_of, line_of, line_of_tags
+from cli.traits import CONTRACTS, label_of, line_of, line_of_tags, voice_line
 from portrait.dimensions.person import MEANINGS
 from portrait.models.measures import tenth_of
 from portrait.structures import ESTIMATED
@@ -40,6 +40,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "looks": ("Looks at", "浏览"),
     "says": ("Says", "社交"),
     "answers": ("Answers", "反馈"),
+    "voice": ("Sounds", "语气"),
     "reach": ("Reach", "触达"),
     "consent": ("Consent", "授权"),
     "journey": ("Journey", "旅程"),
@@ -176,6 +177,7 @@ class Sheet:
             ("looks", self._looks(p.behaviour) if p.behaviour else ()),
             ("says", self._says(p.social) if p.social else ()),
             ("answers", self._answers(p.feedback or contract.Feedback(), p.voice) if p.feedback or p.voice else ()),
+            ("voice", (voice_line(p.voice, self._lang),) if p.voice else ()),
             ("reach", self._reach(p)),
             ("consent", self._consent(p.basic) if p.basic else ()),
         )
@@ -246,11 +248,9 @@ class Sheet:
         today = self._now_ms - cycle.since_ms < DAY_MS  # a stage begins on a day, not at an hour
         since = self._t("since", date=date(cycle.since_ms), ago=self._ago(self._now_ms if today else cycle.since_ms))
         yield Text.assemble(stage_text(cycle.stage, self._lang), f"  {since}  ", self._reason(cycle.why))
-        if cycle.next_if_silent_ms is not None:
-            yield Text(self._t("if_silent", date=date(cycle.next_if_silent_ms)), "bright_black")
-        if cycle.before:
-            earlier = " ← ".join(f"{stage_text(e.stage, self._lang)} {date(e.since_ms)}" for e in cycle.before)
-            yield Text(self._t("before", stages=earlier), "bright_black")
+        silent = cycle.next_if_silent_ms is not None and self._t("if_silent", date=date(cycle.next_if_silent_ms))
+        earlier = " ← ".join(f"{stage_text(e.stage, self._lang)} {date(e.since_ms)}" for e in cycle.before)
+        yield Text(_joined(silent, earlier and self._t("before", stages=earlier)), "bright_black")
 
     def _risk(self, risk: contract.Risk | None) -> Iterator[Text | str]:
         if risk is None:

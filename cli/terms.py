@@ -83,6 +83,10 @@ MEMBERS: Mapping[str, tuple[str, str]] = {
     "sharing": ("shares by", "分享方式"),
     "domains": ("heard on", "影响领域"),
     "circles": ("follows", "圈层"),
+    # voice
+    "tone": ("tone", "语气"),
+    "pleased": ("pleased texts", "满意文本"),
+    "displeased": ("displeased texts", "不满文本"),
     # experience, use
     "awareness": ("met us by", "认知"),
     "consideration": ("considered by", "考虑"),
@@ -141,6 +145,7 @@ VALUES_ZH: Mapping[str, str] = {
     "content": "内容", "referral": "引荐", "follow": "关注", "item": "商品", "search": "搜索", "cart": "购物车", "app": "应用",
     "order": "下单", "delivery": "送货", "complaint": "投诉", "rating": "评分", "survey": "问卷",
     "unaware": "不了解", "aware": "知晓", "considering": "考虑中", "buyer": "购买者", "loyal": "忠诚", "advocate": "拥护者",
+    "pleased": "满意", "displeased": "不满", "even": "平和",
     "good": "好", "mixed": "一般", "poor": "差",
     "firm": "稳固", "wavering": "动摇", "lost": "已失",
     "won": "我们赢得", "offline": "线下", "week": "一周内",

@@ -11,6 +11,7 @@ from cli.present import Lang, plain, say
 from cli.terms import member, value
 from portrait.dimensions.registry import DIMENSIONS
 from portrait.tags.registry import BY_ID
+from schemas import profile as contract
 from schemas.outputs import Reason
 from schemas.profile import Trait, View
 
@@ -56,6 +57,19 @@ def line_of_tags(tags: Mapping[str, float], lang: Lang) -> str:
 
 def label_of(name: str, lang: Lang) -> str:
     return CONTRACTS[name].zh if lang == "zh" else name.capitalize()
+
+
+def voice_line(voice: contract.Voice, lang: Lang) -> str:
+    """How they sound in what they write: tones are -100 to 100."""
+    tone = voice.tone
+    cells = (
+        _told("mood", voice.mood, lang) if voice.mood is not None else "",
+        f"{member('tone', lang)} {tone.total:+}" if tone.total is not None else "",
+        f"{member('pleased', lang)} {voice.pleased}" if voice.pleased else "",
+        f"{member('displeased', lang)} {voice.displeased}" if voice.displeased else "",
+        ", ".join(f"{plain(value('by_place', place, lang))} {mean:+}" for place, mean in voice.by_place.items()),
+    )
+    return " · ".join(cell for cell in cells if cell)
 
 
 def _cells(name: str, view: View, lang: Lang) -> Iterator[str]:
