@@ -190,7 +190,7 @@ def _label(work: Settling, today: int) -> None:
             model=churn.MODEL,
             scored_at_ms=example.day * DAY_MS,
             horizon_days=example.horizon_days,
-            features=dict(zip(churn.FEATURES, example.features, strict=False)),  # older code's are fewer: the learner skips them
+            features=dict(zip(churn.FEATURES, example.features, strict=False)),  # older code's are fewer
             risk=example.risk,
             model_version=example.version,
             churned=churned,

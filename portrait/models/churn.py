@@ -9,11 +9,11 @@ function folded into one weight a feature. Its words stand in `portrait.models.r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from math import exp, log, log1p
 from operator import mul
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -27,6 +27,26 @@ from schemas.outputs import Snapshot, Sure
 
 MODEL = "churn"
 PRIOR = "prior"
+
+
+class Counted(NamedTuple):
+    """A feature that counts something: the model sees log1p of it. ``theme``: what reasons call it."""
+
+    name: str
+    theme: str
+    of: Callable[[Any, int], float]  # (the state's parts, the UTC day) -> how often
+
+
+#: A new feature is a line at the end: examples that wait for their label know features by position. A theme that is new needs
+#: words in `portrait.models.reasons`.
+COUNTED = (
+    # low stars, low recommendations, conversations that solved nothing
+    Counted("unhappy90", "unhappy", lambda of, today: within(of.feedback.unhappy_days, today) if of.feedback else 0),
+    Counted("late90", "late", lambda of, today: within(of.consumption.late_days, today) if of.consumption else 0),
+    Counted("refused30", "refusals", lambda of, today: within(of.contacts.refused_days, today, 30) if of.contacts else 0),
+    # mentions that name a rival
+    Counted("rivals90", "rivals", lambda of, today: within(of.social.rival_days, today) if of.social else 0),
+)
 FEATURES = (
     PRIOR,
     "dead",  # the prior's log-odds of having left
@@ -47,10 +67,7 @@ FEATURES = (
     "complaints90",  # log1p
     "resolved_well",  # complaints resolved in 90 days with 4 or 5 stars
     "resolved_badly",  # with 1 or 2
-    "unhappy90",  # log1p of low stars, low recommendations, conversations that solved nothing
-    "late90",  # log1p of late deliveries
-    "refused30",  # log1p of refused messages
-    "rivals90",  # log1p of mentions that name a rival
+    *(each.name for each in COUNTED),
 )
 #: The themes that reasons speak of, and the features that each sums up.
 THEMES: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -59,10 +76,7 @@ THEMES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("spend", ("spend",)),
     ("visits", ("visits7", "visits30", "visits_usual")),
     ("complaints", ("complaints_open", "complaints90", "resolved_well", "resolved_badly")),
-    ("unhappy", ("unhappy90",)),
-    ("late", ("late90",)),
-    ("refusals", ("refused30",)),
-    ("rivals", ("rivals90",)),
+    *((each.theme, (each.name,)) for each in COUNTED),
 )
 _THEME_INDEXES = [(theme, [FEATURES.index(name) for name in names]) for theme, names in THEMES]
 INDEX = {name: i for i, name in enumerate(FEATURES)}
@@ -80,8 +94,7 @@ def features(parts: Any, rhythm: Rhythm, today: int, scorer: Scorer) -> list[flo
     if not rhythm.count:
         return None
     consumption = parts.consumption or NOTHING.consumption
-    needs, contacts = parts.needs, parts.contacts
-    feedback, social = parts.feedback, parts.social
+    needs = parts.needs
     money = consumption.main_money()
     mean_minor = money.spent_minor / money.orders if money.orders else 0
     return [
@@ -90,10 +103,7 @@ def features(parts: Any, rhythm: Rhythm, today: int, scorer: Scorer) -> list[flo
         *_visits(parts.behaviour, today),
         log1p(max(0, today - parts.activity.last_ms // DAY_MS)),
         *(_complaints(needs, today) if needs is not None else _NO_COMPLAINTS),
-        log1p(within(feedback.unhappy_days, today)) if feedback is not None else 0.0,
-        log1p(within(consumption.late_days, today)),
-        log1p(within(contacts.refused_days, today, 30)) if contacts is not None else 0.0,
-        log1p(within(social.rival_days, today)) if social is not None else 0.0,
+        *[log1p(each.of(parts, today)) for each in COUNTED],
     ]
 
 
@@ -190,32 +200,47 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True):
         return themes
 
 
-#: What the average customer looks like before anything is learned: two purchases, a month ago.
-_TYPICAL = (
-    0.8, 0.0, 1.6, 3.4, 4.8, 0.7, -0.4, -1.0, -0.2, 0.2, 8.5, 0.7, 1.4, 0.0, 2.4, 0.0, 0.1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0,
-)  # fmt: skip
+#: What the average customer looks like before anything is learned: two purchases, a month ago. Nothing of all else.
+_TYPICAL = {
+    PRIOR: 0.8, "none30": 1.6, "recency": 3.4, "tenure": 4.8, "purchases": 0.7, "lateness": -0.4, "recent21": -1.0,
+    "recent60": -0.2, "recent180": 0.2, "spend": 8.5, "visits7": 0.7, "visits30": 1.4, "quiet": 2.4, "complaints90": 0.1,
+}  # fmt: skip
 
 
 def fresh(horizon_days: int) -> Scorer:
     """The prior alone: version 0.0."""
     weights = [1.0] + [0.0] * (len(FEATURES) - 1)
-    return Scorer(version="0.0", horizon_days=horizon_days, bias=0.0, weights=weights, means=list(_TYPICAL))
+    means = [_TYPICAL.get(name, 0.0) for name in FEATURES]
+    return Scorer(version="0.0", horizon_days=horizon_days, bias=0.0, weights=weights, means=means)
 
 
 def from_snapshot(snapshot: Snapshot) -> Scorer:
-    """The scorer in a snapshot. Raises ValueError if it doesn't fit this code."""
+    """The scorer in a snapshot, by the names of its features: one that it does not know has no weight yet, and of one that this
+    code does not know everybody counts as the average. Raises ValueError if it doesn't fit this code."""
     try:
         scorer = msgspec.convert({**snapshot.scorer, "version": snapshot.version}, Scorer)
+        names = msgspec.convert(snapshot.scorer.get("features"), list[str])
     except msgspec.ValidationError as error:
         raise ValueError(f"snapshot {snapshot.version} of {snapshot.model!r}: {error}") from error
+    if names == list(FEATURES) and len(scorer.weights) == len(scorer.means) == len(names) and len(scorer.sure) in (0, TENTHS):
+        return scorer
+    return _translated(scorer, names, snapshot)
+
+
+def _translated(scorer: Scorer, names: list[str], snapshot: Snapshot) -> Scorer:
     if (
-        snapshot.scorer.get("features") != list(FEATURES)
-        or len(scorer.weights) != len(FEATURES)
-        or len(scorer.means) != len(FEATURES)
+        PRIOR not in names
+        or not len(set(names)) == len(names) == len(scorer.weights) == len(scorer.means)
         or len(scorer.sure) not in (0, TENTHS)
     ):
         raise ValueError(f"snapshot {snapshot.version} of {snapshot.model!r} was made for other features")
-    return scorer
+    weights, means = dict(zip(names, scorer.weights, strict=True)), dict(zip(names, scorer.means, strict=True))
+    return msgspec.structs.replace(
+        scorer,
+        bias=scorer.bias + sum(weights[name] * means[name] for name in names if name not in INDEX),
+        weights=[weights.get(name, 0.0) for name in FEATURES],
+        means=[means.get(name, _TYPICAL.get(name, 0.0)) for name in FEATURES],
+    )
 
 
 def digest(scorer: dict[str, Any], learner: dict[str, Any]) -> str:

@@ -1,7 +1,10 @@
 """Learning churn with River: one lesson at a time, tested before it is trained on, restored from and saved to plain data.
 
-River's StandardScaler, LogisticRegression and AdaGrad (Duchi, Hazan, Singer 2011). The prior's log-odds are not scaled, so that
-their weight of 1 means "as the prior says".
+River's logistic regression with AdaGrad over scaled features (`portrait.models.scaling`). The prior's log-odds are not scaled, so
+that their weight of 1 means "as the prior says".
+
+Features go by their names. A lesson or a snapshot of code with other features is learned from all the same: what it lacks
+counts as average and keeps its weight, and what only it knows is left alone.
 """
 
 from __future__ import annotations
@@ -12,11 +15,12 @@ from math import log
 from typing import Any
 
 import msgspec
-from river import linear_model, optim, preprocessing, utils
+from river import linear_model, utils
 
-from portrait.models.churn import FEATURES, MODEL, PRIOR, Scorer, digest, fresh
+from portrait.models.churn import FEATURES, MODEL, PRIOR, Scorer, digest, fresh, from_snapshot
 from portrait.models.measures import clipped
 from portrait.models.prior import PriorLearner
+from portrait.models.scaling import AdaGrad, Scaling
 from portrait.models.spending import SpendingLearner
 from portrait.models.trial import Trial
 from portrait.models.watch import Watch, watched
@@ -28,9 +32,7 @@ RATE = 0.03
 INTERCEPT_RATE = 0.003
 #: Lesson ids remembered, against a lesson that is published twice.
 RECENT = 2000
-#: A feature that has hardly ever varied is scaled as if it had by so much: else the first customer who shows it would be so
-#: far from the mean that one label moves the scores of all who come after. Nor does an absurd value count for more than Z_MAX.
-STD_LEAST, Z_MAX = 0.3, 6.0
+SCALED = tuple(name for name in FEATURES if name != PRIOR)
 
 
 class Learner:
@@ -43,8 +45,8 @@ class Learner:
         self.labels = 0
         self.prior = PriorLearner()
         self.spending = SpendingLearner()
-        self.scaler = preprocessing.StandardScaler()
-        self.model = linear_model.LogisticRegression(optimizer=optim.AdaGrad(RATE), intercept_lr=INTERCEPT_RATE)
+        self.scaling = Scaling(SCALED)
+        self.model = linear_model.LogisticRegression(optimizer=AdaGrad(RATE), intercept_lr=INTERCEPT_RATE)
         self.model._weights = utils.VectorDict({PRIOR: 1.0})
         self.recent: deque[str] = deque(maxlen=RECENT)
         self._known: set[str] = set()
@@ -58,25 +60,16 @@ class Learner:
         """Test, then train. False if the lesson was learned before, or does not fit. ``now_ms``: the trainer's clock, by which
         what is watched by weeks tells a lesson of the future."""
         x = lesson.features
-        if lesson.id in self._known or lesson.horizon_days != self.horizon_days or not all(name in x for name in FEATURES):
+        if lesson.id in self._known or lesson.horizon_days != self.horizon_days or PRIOR not in x:
             return False
         self._remember(lesson.id)
-        self.scaler.learn_one({name: x[name] for name in FEATURES if name != PRIOR})
-        scaled = self.scaled(x)
+        scaled = self.scaling.learn(x)
+        scaled[PRIOR] = x[PRIOR]
         self._measure(lesson, self.model.predict_proba_one(scaled)[True], now_ms)
         self.model.learn_one(scaled, lesson.churned)
         self.lessons += 1
         self.labels += 1
         return True
-
-    def scaled(self, x: Mapping[str, float]) -> dict[str, float]:
-        """What the model sees of these features."""
-        means, variances = self.scaler.means, self.scaler.vars
-        found = {
-            name: min(max((x[name] - means[name]) / _scale(variances[name]), -Z_MAX), Z_MAX) for name in FEATURES if name != PRIOR
-        }
-        found[PRIOR] = x[PRIOR]
-        return found
 
     def learn_history(self, history: History) -> bool:
         """Teach the prior, and what a purchase is worth. False if it was learned before."""
@@ -105,7 +98,7 @@ class Learner:
         own_loss = loss_of(own, lesson.churned)
         self.watch.learn(lesson.features, lesson.risk, lesson.churned, lesson.scored_at_ms, own_loss, now_ms)
         if self.trial is not None and self.rival is not None:
-            other = self.rival.risk([lesson.features[name] for name in FEATURES])
+            other = self.rival.risk([lesson.features.get(*known) for known in zip(FEATURES, self.rival.means, strict=True)])
             self.trial.judge(own_loss, loss_of(other, lesson.churned))
 
     def end_trial(self, offsets: dict[str, int]) -> bool:
@@ -128,11 +121,11 @@ class Learner:
                 weights.append(weight)
                 means.append(typical)
                 continue
-            mean = float(self.scaler.means[name])
-            weight /= _scale(float(self.scaler.vars[name]))
+            of = self.scaling.of[name]
+            weight /= of.scale
             weights.append(weight)
-            means.append(mean if self.labels else typical)
-            bias -= weight * mean
+            means.append(of.mean if of.count else typical)
+            bias -= weight * of.mean
         return Scorer(
             version=f"{self.generation}.{self.lessons}",
             horizon_days=self.horizon_days,
@@ -163,12 +156,9 @@ class Learner:
             "intercept": float(self.model.intercept),
             "g2": {k: float(v) for k, v in self.model.optimizer.g2.items()},
             "iterations": int(self.model.optimizer.n_iterations),
-            "counts": {k: int(v) for k, v in self.scaler.counts.items()},
-            "means": {k: float(v) for k, v in self.scaler.means.items()},
-            "vars": {k: float(v) for k, v in self.scaler.vars.items()},
             "watch": self.watch.state,
             "trial": msgspec.to_builtins(self.trial),
-        }
+        } | self.scaling.state
         return Snapshot(
             model=MODEL,
             generation=self.generation,
@@ -187,13 +177,12 @@ class Learner:
 
 
 def restore(snapshot: Snapshot) -> Learner:
-    """The learner as it was when it made the snapshot. Raises ValueError for a broken one or one for other features."""
+    """The learner as it was when it made the snapshot. Raises ValueError for a broken one."""
     if snapshot.model != MODEL or snapshot.format != 1:
         raise ValueError(f"snapshot of model {snapshot.model!r}, format {snapshot.format}: this code reads {MODEL!r}, format 1")
     if digest(snapshot.scorer, snapshot.learner) != snapshot.digest:
         raise ValueError(f"snapshot {snapshot.version}: its digest does not match its contents")
-    if snapshot.scorer.get("features") != list(FEATURES):
-        raise ValueError(f"snapshot {snapshot.version} was made for other features")
+    from_snapshot(snapshot)
     try:
         return _restored(snapshot, snapshot.learner)
     except (LookupError, TypeError, msgspec.ValidationError) as error:
@@ -209,19 +198,13 @@ def _restored(snapshot: Snapshot, saved: Mapping[str, Any]) -> Learner:
     learner.model.intercept = saved["intercept"]
     learner.model.optimizer.g2.update(saved["g2"])
     learner.model.optimizer.n_iterations = saved["iterations"]
-    learner.scaler.counts.update(saved["counts"])
-    learner.scaler.means.update(saved["means"])
-    learner.scaler.vars.update(saved["vars"])
+    learner.scaling = Scaling(SCALED, saved)
     learner.recall(snapshot.recent)
     learner.watch = Watch(FEATURES, watched(snapshot))
     learner.watch.drifts = int(snapshot.metrics.get("drifts", 0))
     learner.order, learner.declined = snapshot.order, snapshot.declined
     learner.trial = msgspec.convert(saved.get("trial"), Trial | None)
     return learner
-
-
-def _scale(variance: float) -> float:
-    return max(variance**0.5, STD_LEAST)
 
 
 def loss_of(risk: float, churned: bool) -> float:

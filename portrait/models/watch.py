@@ -35,12 +35,12 @@ class Shift(msgspec.Struct):
     square: float = 0.0  # variance around ``slow``
 
     def learn(self, value: float) -> None:
-        self.labels += 1
-        self.fast += max(1 / self.labels, 1 / FAST) * (value - self.fast)
-        rate = max(1 / self.labels, 1 / SLOW)
+        self.labels = labels = self.labels + 1
+        self.fast += (value - self.fast) / (labels if labels < FAST else FAST)
+        rate = 1 / (labels if labels < SLOW else SLOW)
         off = value - self.slow
-        self.slow += rate * off
-        self.square += rate * (off * (value - self.slow) - self.square)
+        self.slow = slow = self.slow + rate * off
+        self.square += rate * (off * (value - slow) - self.square)
 
     @property
     def size(self) -> float:
@@ -104,7 +104,9 @@ class Watch:
             if self.loss.fast > LOSS_LEAST * self.loss.slow:
                 self._alarm(Alarm(LOSS, week, labels, {"before": self.loss.slow, "after": self.loss.fast}))
         for name in self._turns[labels % TURNS]:
-            value = x[name]
+            value = x.get(name)
+            if value is None:  # a lesson of code that did not know it
+                continue
             shifts[name].learn(value)
             detector = detectors[name]
             detector.update(value)

@@ -35,7 +35,8 @@ def test_the_folded_scorer_gives_what_rivers_pipeline_gives() -> None:
     learner = taught(300)
     scorer = learner.scorer()
     for lesson in lessons(100, seed=2):
-        expected = learner.model.predict_proba_one(learner.scaled(lesson.features))[True]
+        seen = {name: (lesson.features[name] - of.mean) / of.scale for name, of in learner.scaling.of.items()}
+        expected = learner.model.predict_proba_one(seen | {"prior": lesson.features["prior"]})[True]
         assert scorer.risk(list(lesson.features.values())) == pytest.approx(expected, abs=1e-9)
 
 
