@@ -112,7 +112,8 @@ class Author:
             case inspect.LiteralType():
                 return self._choose(kind.values[: max(2, self._words)])
             case inspect.StrType(max_length=most) if most == TEXT_LENGTH_MAX:
-                return f"{self._word(100)} {self._choose(SAID)}"
+                word = self._word(100)
+                return f"{word} {SAID[sum(map(ord, word)) % len(SAID)]}"
             case inspect.StrType():
                 return self._word(kind.max_length)
             case inspect.IntType():
