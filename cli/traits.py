@@ -61,9 +61,9 @@ def label_of(name: str, lang: Lang) -> str:
 
 def voice_line(voice: contract.Voice, lang: Lang) -> str:
     """How they sound in what they write: tones are -100 to 100."""
-    tone = voice.tone
+    tone, mood = voice.tone, voice.mood
     cells = (
-        _told("mood", voice.mood, lang) if voice.mood is not None else "",
+        f"{plain(value('mood', mood.value, lang))} {mood.sure:.0%}" if mood is not None else "",
         f"{member('tone', lang)} {tone.total:+}" if tone.total is not None else "",
         f"{member('pleased', lang)} {voice.pleased}" if voice.pleased else "",
         f"{member('displeased', lang)} {voice.displeased}" if voice.displeased else "",
