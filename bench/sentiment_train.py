@@ -31,7 +31,7 @@ from sklearn.model_selection import KFold
 from bench.sentiment_data import chinese_rows, english_rows
 from bench.sentiment_words import CHINESE, CHINESE_LATIN, EMOJI, ENGLISH, NEUTRAL, strengths
 from language.grams import NEGATED, WHOLE, chinese_grams, english_grams
-from language.text import normalise
+from language.text import normalise, pieces
 from language.weights import LARGEST, Weights, pack
 
 SEED = 20261128
@@ -187,10 +187,14 @@ class English:
 
 
 def lexicon() -> dict[str, float]:
-    """VADER's words of one piece, with their valences."""
+    """VADER's words of one piece, and emoticons of two, as grams, with their valences."""
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
-    return {word: valence for word, valence in SentimentIntensityAnalyzer().lexicon.items() if word.isascii() and " " not in word}
+    found: dict[str, float] = {}
+    for word, valence in SentimentIntensityAnalyzer().lexicon.items():
+        if len(cut := pieces(normalise(word))) <= 2 and " " not in word:
+            found[" ".join(cut)] = valence
+    return found
 
 
 def check_chinese(data: Chinese) -> dict[str, Any]:

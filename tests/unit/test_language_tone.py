@@ -72,6 +72,7 @@ def test_displeased(text: str) -> None:
         ("works well", "does not work well"),
         ("i am happy", "i am not happy"),
         ("the food is good", "the food is good 😡"),
+        ("it came today :)", "it came today :("),
     ],
 )
 def test_negation_and_signs_turn_a_tone(one: str, other: str) -> None:
