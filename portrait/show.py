@@ -19,8 +19,8 @@ from portrait.models.value import BUYS_DIGITS, Value, shown_value
 from portrait.settle import Settling, expect
 from portrait.state import State
 from portrait.structures import DAY_MS, NEVER
-from portrait.tags.held import TAGS_MAX, Held, heaviest, looked_at, told
-from portrait.tags.registry import DIGEST, OF_STANDING, RESTING_ON
+from portrait.tags.held import LOOKS, STANDING_LOOKS, TAGS_MAX, Held, heaviest, looked_at, told
+from portrait.tags.registry import DIGEST
 from portrait.tags.standing import risk_step, standing_of
 
 _json = msgspec.json.Encoder().encode
@@ -83,7 +83,7 @@ def show(work: Settling) -> dict[str, bytes | None]:
                 fields["risk"] = _json(_risk(work))
             _show_value(work, fields, rescored)
         if work.moved or not tagged or _stands_elsewhere(work, value_before):
-            state.tags = looked_at(state.tags, OF_STANDING, standing_of(state))
+            state.tags = looked_at(state.tags, STANDING_LOOKS, standing_of(state))
         if another_day or work.moved or not FUNNEL.isdisjoint(work.dirty):
             step = journey(state.parts, state.rhythm.count, state.stage, today)
             fields["journey"] = _json({"step": step.step, "why": step.why})
@@ -118,7 +118,7 @@ def _derive(work: Settling, numbers: Iterable[int], tag_all: bool, fields: dict[
             else:
                 state.shown[number] = mark
         if news or tag_all:
-            state.tags = looked_at(state.tags, RESTING_ON[number], view)
+            state.tags = looked_at(state.tags, LOOKS[number], view)
     state.tagged = DIGEST
 
 
@@ -138,10 +138,10 @@ def _stands_elsewhere(work: Settling, before: Value | None) -> bool:
 def _bound_tags(state: State, before: Held) -> None:
     """At most TAGS_MAX. Who had as many may have had more: then all are looked at anew."""
     if len(before) >= TAGS_MAX:
-        state.tags = looked_at({}, OF_STANDING, standing_of(state))
+        state.tags = looked_at({}, STANDING_LOOKS, standing_of(state))
         facts = facts_of(state)
         for number, dimension in enumerate(DIMENSIONS):
-            state.tags = looked_at(state.tags, RESTING_ON[number], dimension.derive(facts)[0])
+            state.tags = looked_at(state.tags, LOOKS[number], dimension.derive(facts)[0])
     if len(state.tags) > TAGS_MAX:
         state.tags = heaviest(state.tags)
 

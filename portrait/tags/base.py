@@ -40,10 +40,15 @@ class Sign(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """``look``: from what the dimension says (its contract) to the sign that the tag holds; None: it doesn't."""
+    """``look``: from what the dimension says (its contract) to the sign that the tag holds; None: it doesn't.
+
+    Where it is all that ``member`` says one of ``values``, these tell so: `portrait.tags.held` then looks many tags up at once.
+    """
 
     look: Callable[[Any], Sign | None]
     words: Words
+    member: str = ""
+    values: tuple[str, ...] = ()
 
 
 class Lasts(NamedTuple):
@@ -98,7 +103,7 @@ def says(member: str, *values: str) -> Rule:
             return None
         return Sign(trait.sure, member, trait.value, trait.of, trait.told)
 
-    return Rule(look, Words(f"`{member}` is {' or '.join(values)}", f"`{member}` 为 {' 或 '.join(values)}"))
+    return Rule(look, Words(f"`{member}` is {' or '.join(values)}", f"`{member}` 为 {' 或 '.join(values)}"), member, values)
 
 
 def among(member: str, value: str) -> Rule:
@@ -110,7 +115,7 @@ def among(member: str, value: str) -> Rule:
                 return Sign(trait.sure, member, value, trait.of, trait.told)
         return None
 
-    return Rule(look, Words(f"{value} is among `{member}`", f"`{member}` 含 {value}"))
+    return Rule(look, Words(f"{value} is among `{member}`", f"`{member}` 含 {value}"), member, (value,))
 
 
 def has(member: str, *values: str) -> Rule:
@@ -120,7 +125,7 @@ def has(member: str, *values: str) -> Rule:
         found = getattr(said, member)
         return next((Sign(1.0, member, value) for value in values if value in found), None)
 
-    return Rule(look, Words(f"`{member}` holds {' or '.join(values)}", f"`{member}` 含 {' 或 '.join(values)}"))
+    return Rule(look, Words(f"`{member}` holds {' or '.join(values)}", f"`{member}` 含 {' 或 '.join(values)}"), member, values)
 
 
 def counts(member: str, name: str) -> Rule:
@@ -130,7 +135,7 @@ def counts(member: str, name: str) -> Rule:
         n = getattr(said, member).get(name, 0)
         return Sign(1.0, member, name, n) if n else None
 
-    return Rule(look, Words(f"`{member}` counts {name}", f"`{member}` 记有 {name}"))
+    return Rule(look, Words(f"`{member}` counts {name}", f"`{member}` 记有 {name}"), member, (name,))
 
 
 def from_on(member: str, least: float, of: str) -> Rule:
@@ -165,7 +170,7 @@ def is_one_of(member: str, *values: str) -> Rule:
         value = getattr(said, member)
         return Sign(1.0, member, value) if value in wanted else None
 
-    return Rule(look, Words(f"`{member}` is {' or '.join(values)}", f"`{member}` 为 {' 或 '.join(values)}"))
+    return Rule(look, Words(f"`{member}` is {' or '.join(values)}", f"`{member}` 为 {' 或 '.join(values)}"), member, values)
 
 
 def retired() -> Rule:

@@ -5,50 +5,99 @@ Tags are made anew where what they rest on has changed, and only there: the pric
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from portrait.tags.base import SURE_LEAST, SURE_STEPS, Tag
-from portrait.tags.registry import BY_NUMBER
+from portrait.tags.base import SURE_LEAST, SURE_STEPS, Sign, Tag
+from portrait.tags.registry import OF_STANDING, RESTING_ON, TAGS
+from schemas.profile import Trait
 
 #: So many are kept of a customer, and stored; the lightest are left out, of equal ones the least sure.
 TAGS_MAX = 64
 _LEAST = round(SURE_LEAST * SURE_STEPS)
+_IDS = {tag.number: tag.id for tag in TAGS}
+_MINUS_WEIGHT = {tag.number: -tag.weight for tag in TAGS}
 
 Held = dict[int, int]
 
 
-def looked_at(held: Held, tags: Sequence[Tag], said: Any) -> Held:
-    """``held`` after these tags were looked at anew; ``said``: what they rest on, None: nothing. Itself, if nothing changed."""
-    changed: Held | None = None
+class Looks(NamedTuple):
+    """Tags that rest on one thing, arranged so that a glance at each of its members tells which of them hold."""
+
+    numbers: tuple[int, ...]
+    by_member: tuple[tuple[str, Mapping[str, tuple[int, ...]]], ...]  # member -> what it says -> the tags that hold then
+    others: tuple[tuple[int, Callable[[Any], Sign | None]], ...]
+
+
+def arranged(tags: Sequence[Tag]) -> Looks:
+    by_member: dict[str, dict[str, tuple[int, ...]]] = {}
     for tag in tags:
-        sign = tag.rule.look(said) if said is not None else None
-        steps = round(sign.sure * SURE_STEPS) if sign is not None else 0
+        for value in tag.rule.values:
+            held = by_member.setdefault(tag.rule.member, {})
+            held[value] = (*held.get(value, ()), tag.number)
+    others = tuple((tag.number, tag.rule.look) for tag in tags if not tag.rule.values)
+    return Looks(tuple(tag.number for tag in tags), tuple(by_member.items()), others)
+
+
+def looked_at(held: Held, looks: Looks, said: Any) -> Held:
+    """``held`` after these tags were looked at anew; ``said``: what they rest on, None: nothing. Itself, if nothing changed."""
+    found: Held = {}
+    if said is not None:
+        for member, holding in looks.by_member:
+            told = getattr(said, member)
+            if told:
+                for value, sure in _values(told):
+                    for number in holding.get(value, ()):
+                        found.setdefault(number, int(sure * SURE_STEPS + 0.5))
+        for number, look in looks.others:
+            sign = look(said)
+            if sign is not None:
+                found[number] = int(sign.sure * SURE_STEPS + 0.5)
+    changed: Held | None = None
+    for number in looks.numbers:
+        steps = found.get(number, 0)
         if steps < _LEAST:
             steps = 0
-        if steps != held.get(tag.number, 0):
-            changed = dict(held) if changed is None else changed
+        if steps != held.get(number, 0):
+            if changed is None:
+                changed = dict(held)
             if steps:
-                changed[tag.number] = steps
+                changed[number] = steps
             else:
-                del changed[tag.number]
+                del changed[number]
     return held if changed is None else changed
+
+
+def _values(told: Any) -> Sequence[tuple[str, float]]:
+    """What a member says, each with how sure it is: a trait, a text, a list of either, or counts."""
+    kind = type(told)
+    if kind is Trait:
+        return ((told.value, told.sure),)
+    if kind is str:
+        return ((told, 1.0),)
+    if kind is dict:
+        return [(name, 1.0) for name, n in told.items() if n]
+    return [(each, 1.0) if type(each) is str else (each.value, each.sure) for each in told]
+
+
+#: For each derived dimension, by its number; and for the standing.
+LOOKS: tuple[Looks, ...] = tuple(arranged(tags) for tags in RESTING_ON)
+STANDING_LOOKS = arranged(OF_STANDING)
 
 
 def heaviest(held: Held) -> Held:
     """At most TAGS_MAX of them, the heaviest and surest first. Numbers that nobody here knows (a newer worker's) come last."""
-    return dict(sorted(held.items(), key=_weighty)[:TAGS_MAX])
+    return {number: -minus_steps for _, minus_steps, number in _ordered(held)[:TAGS_MAX]}
 
 
-def _weighty(item: tuple[int, int]) -> tuple[int, int, int]:
-    number, steps = item
-    tag = BY_NUMBER.get(number)
-    return (-tag.weight if tag is not None else 0), -steps, number
+def _ordered(held: Held) -> list[tuple[int, int, int]]:
+    """(- weight, - steps, number) of each, sorted."""
+    return sorted([(_MINUS_WEIGHT.get(number, 0), -steps, number) for number, steps in held.items()])
 
 
 def told(held: Held) -> dict[str, float]:
     """The field ``tags`` of the profile: id -> how sure, 0 to 1; the heaviest and surest first."""
-    return {BY_NUMBER[n].id: steps / SURE_STEPS for n, steps in sorted(held.items(), key=_weighty) if n in BY_NUMBER}
+    return {_IDS[number]: -minus_steps / SURE_STEPS for _, minus_steps, number in _ordered(held) if number in _IDS}
 
 
 def moved(before: Mapping[int, int], now: Mapping[int, int]) -> tuple[list[str], list[str]]:
@@ -62,4 +111,4 @@ def ids(held: Mapping[int, int]) -> list[str]:
 
 
 def _ids(numbers: set[int]) -> list[str]:
-    return [BY_NUMBER[n].id for n in sorted(numbers) if n in BY_NUMBER]
+    return [_IDS[number] for number in sorted(numbers) if number in _IDS]

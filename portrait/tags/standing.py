@@ -43,7 +43,7 @@ def _in(stage: str) -> Rule:
     def look(said: Standing) -> Sign | None:
         return Sign(1.0, "stage", stage, said.purchases) if said.stage == stage else None
 
-    return Rule(look, Words(f"`stage` is {stage}", f"`stage` 为 {stage}"))
+    return Rule(look, Words(f"`stage` is {stage}", f"`stage` 为 {stage}"), "stage", (stage,))
 
 
 def _risky(said: Standing) -> Sign | None:

@@ -25,16 +25,17 @@ def tag_that(look: object) -> Tag:
 
 def test_what_changes_nothing_gives_the_same_dictionary() -> None:
     tag = tag_that(lambda said: Sign(0.5, "m", said))
-    has = held.looked_at({}, [tag], "x")
+    looks = held.arranged([tag])
+    has = held.looked_at({}, looks, "x")
     assert has == {tag.number: 10}
-    assert held.looked_at(has, [tag], "y") is has
-    assert held.looked_at(has, [tag], None) == {}
+    assert held.looked_at(has, looks, "y") is has
+    assert held.looked_at(has, looks, None) == {}
     assert has == {tag.number: 10}, "it may be somebody else's still"
 
 
 def test_what_is_hardly_sure_is_no_tag() -> None:
-    assert held.looked_at({}, [tag_that(lambda said: Sign(0.2, "m", "x"))], "x") == {}
-    assert held.looked_at({}, [tag_that(lambda said: Sign(0.25, "m", "x"))], "x") != {}
+    assert held.looked_at({}, held.arranged([tag_that(lambda said: Sign(0.2, "m", "x"))]), "x") == {}
+    assert held.looked_at({}, held.arranged([tag_that(lambda said: Sign(0.25, "m", "x"))]), "x") != {}
 
 
 def test_what_asks_for_action_comes_first_then_the_surest() -> None:
