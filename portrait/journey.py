@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from portrait.features.feedback import displeased, recommends
+from portrait.features.voice import sounds_displeased
 from portrait.structures import within
 from schemas.outputs import Reason
 
@@ -51,12 +52,12 @@ def journey(parts: Any, purchase_days: int, stage: str, today: int) -> Journey:
 def _praises(parts: Any, today: int) -> int:
     """Posts and shares in 90 days of who names no rival, and is not unhappy; 0 for anybody else.
 
-    What they say is not known: nobody reads the text. So what they last answered when asked stands for it.
+    Where their posts have no text, what they last answered when asked stands for it.
     """
-    social, feedback = parts.social, parts.feedback
+    social, feedback, voice = parts.social, parts.feedback, parts.voice
     if social is None or within(social.rival_days, today) or _unhappy(parts, today):
         return 0
-    if feedback is not None and displeased(feedback, today):
+    if (feedback is not None and displeased(feedback, today)) or (voice is not None and sounds_displeased(voice, today)):
         return 0
     return within(social.days, today)
 

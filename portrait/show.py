@@ -35,7 +35,7 @@ GROWN = 8
 DERIVED = 1000
 NEEDS, CONSUMPTION = _NAMES.index("needs"), _NAMES.index("consumption")
 #: What the step of the journey follows from, besides stage and purchases.
-FUNNEL = frozenset(_NAMES.index(name) for name in ("behaviour", "consumption", "needs", "social", "feedback"))
+FUNNEL = frozenset(_NAMES.index(name) for name in ("behaviour", "consumption", "needs", "social", "feedback", "voice"))
 
 
 def next_shown_day(state: State) -> int:

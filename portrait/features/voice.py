@@ -22,6 +22,7 @@ from portrait.structures import (
     tally,
     top,
     windows,
+    within,
 )
 from schemas.complaints import ComplaintOpened, ComplaintUpdated
 from schemas.event import Event
@@ -145,6 +146,12 @@ def mood(tone_sum: int, texts: int) -> dict[str, Any]:
     value = "pleased" if mean >= CLEAR else "displeased" if mean <= -CLEAR else "even"
     share = (100 + abs(mean)) / 200 if value != "even" else 1 - abs(mean) / 100
     return {"value": value, "sure": round(share * texts / (texts + DOUBT), 2), "of": texts}
+
+
+def sounds_displeased(part: Voice, today: int) -> bool:
+    """Whether the texts of the last 90 days are displeased on the whole."""
+    texts = within(part.texts, today)
+    return texts > 0 and within(part.tones, today) <= -CLEAR * texts
 
 
 def _loudest(tones: Tones) -> dict[str, int]:

@@ -32,6 +32,8 @@ def step(*events: Event, day: float = 10) -> str:
         ("retention", [*BUYER, event("survey.answered", 6, survey="S", question="Q", nps=3), POST]),
         ("retention", [*BUYER, POST, event("mention.posted", 9, platform="weibo", brands=["B"], rivals=["B"])]),
         ("retention", [*BUYER, POST, complaint(7)]),
+        ("retention", [*BUYER, event("mention.posted", 8, platform="weibo", text="太差了，再也不买了，大家避雷")]),
+        ("advocacy", [*BUYER, event("mention.posted", 8, platform="weibo", text="质量很好，推荐给大家")]),
     ],
 )
 def test_the_step_follows_from_what_is_known(expected: str, events: list[Event]) -> None:
