@@ -38,6 +38,7 @@ MEANINGS = {
     "late90": "more late deliveries in 90 days",
     "refused30": "more messages refused in 30 days",
     "rivals90": "more mentions of a rival in 90 days",
+    "displeased30": "more days in 30 on which they wrote clearly displeased",
 }
 
 

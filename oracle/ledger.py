@@ -6,12 +6,15 @@ One event after the other, for a refold asks at thousands of moments: days are k
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
+from collections import Counter
 
+from language.understand import understand
 from oracle.orders import CALENDAR_DAYS, CURRENCIES_MAX, is_late
 from oracle.service import CASES_MAX, is_unhappy
 from oracle.stage import Spans, Stage, gap_of, prospect, silent, spans_of, walked
 from oracle.tools import day_of, ms_of
 from oracle.visits import COMPANY
+from oracle.voice import text_of
 from schemas.clicks import Touch
 from schemas.complaints import ComplaintOpened, ComplaintResolved, ComplaintUpdated
 from schemas.contacts import ContactRefused
@@ -47,6 +50,7 @@ class Ledger:
         self.unhappy: list[int] = []
         self.late: list[int] = []
         self.rivals: list[int] = []
+        self._tones: Counter[int] = Counter()  # of what was written, added up by day
         self._cases: dict[tuple[int, str], tuple[int, int]] = {}  # (opened_ms, complaint id) -> the latest resolution, its stars
         self._rhythm: Rhythm | None = None
 
@@ -56,6 +60,8 @@ class Ledger:
         self.events += 1
         if not isinstance(data, COMPANY):
             self.last_own_ms = max(self.last_own_ms, ms)
+        if text := text_of(event):
+            self._tones[day_of(ms)] += understand(text).tone
         if isinstance(data, Touch):
             insort(self.clicked, day_of(ms))
         elif isinstance(data, OrderPlaced):
@@ -116,6 +122,10 @@ class Ledger:
             return None
         days = [self.bought[-1] + span for span in self.rhythm.spans]
         return next((day for day in days if day > today), None)
+
+    def displeased(self, after_day: int) -> int:
+        """On how many days after that day the tones come to -20 or less."""
+        return sum(1 for day, tone in self._tones.items() if day > after_day and tone <= -20)
 
     def open_complaints(self) -> int:
         """Of the latest cases."""

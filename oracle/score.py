@@ -12,7 +12,7 @@ from oracle.tools import WINDOW_DAYS, day_of
 FEATURES = (
     "prior", "dead", "none30", "recency", "tenure", "purchases", "lateness", "recent21", "recent60", "recent180", "spend",
     "visits7", "visits30", "visits_usual", "quiet", "complaints_open", "complaints90", "resolved_well", "resolved_badly",
-    "unhappy90", "late90", "refused30", "rivals90",
+    "unhappy90", "late90", "refused30", "rivals90", "displeased30",
 )  # fmt: skip
 LOG_ODDS_MAX = 6.0
 
@@ -72,6 +72,7 @@ def values_of(ledger: Ledger, today: int, model: Model) -> list[float]:
         log1p(count_after(ledger.late, today - WINDOW_DAYS)),
         log1p(count_after(ledger.refused, today - 30)),
         log1p(count_after(ledger.rivals, today - WINDOW_DAYS)),
+        log1p(ledger.displeased(today - 30)),
     ]
 
 

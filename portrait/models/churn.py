@@ -18,15 +18,21 @@ from typing import Any, NamedTuple
 import msgspec
 
 from portrait.features.registry import NOTHING
+from portrait.features.voice import CLEAR
 from portrait.lifecycle import HALF_LIVES_DAYS, Rhythm
 from portrait.models.measures import TENTHS, UNSURE, tenth_of
 from portrait.models.prior import START, Prior, logits
 from portrait.models.spending import Spending
-from portrait.structures import DAY_MS, WINDOW_DAYS, within
+from portrait.structures import DAY_MS, WINDOW_DAYS, Days, within
 from schemas.outputs import Snapshot, Sure
 
 MODEL = "churn"
 PRIOR = "prior"
+
+
+def _displeased(tones: Days, today: int) -> int:
+    """The days of the last 30 on which what was written was clearly displeased, all of a day taken together."""
+    return sum(tone <= -CLEAR for day, tone in tones.items() if today - day < 30)
 
 
 class Counted(NamedTuple):
@@ -46,6 +52,7 @@ COUNTED = (
     Counted("refused30", "refusals", lambda of, today: within(of.contacts.refused_days, today, 30) if of.contacts else 0),
     # mentions that name a rival
     Counted("rivals90", "rivals", lambda of, today: within(of.social.rival_days, today) if of.social else 0),
+    Counted("displeased30", "tone", lambda of, today: _displeased(of.voice.tones, today) if of.voice else 0),
 )
 FEATURES = (
     PRIOR,

@@ -72,6 +72,10 @@ _WORDS: Mapping[str, tuple[Words, Words]] = {  # theme: (raises the risk), (lowe
         ("Named a rival in public {rivals} times in 90 days.", "90 天内公开提及竞争对手 {rivals} 次。"),
         ("Has not named a rival in 90 days.", "90 天内未提及竞争对手。"),
     ),
+    "tone": (
+        ("Wrote clearly displeased on {tone} of the last 30 days.", "近 30 天中有 {tone} 天的文字明显不满。"),
+        ("Wrote nothing clearly displeased in 30 days.", "近 30 天没有明显不满的文字。"),
+    ),
 }
 _LEVER_WORDS: Mapping[str, Words] = {
     "buy": ("A purchase now would bring it to {percent} %.", "若现在促成一次购买，风险降至 {percent}%。"),
@@ -154,10 +158,11 @@ _NUMBERS: Mapping[str, Numbers] = {
     "late": _count_of("late", "late90"),
     "refusals": _count_of("refusals", "refused30"),
     "rivals": _count_of("rivals", "rivals90"),
+    "tone": _count_of("tone", "displeased30"),
 }
 #: Themes that can speak against anybody.
 _ALWAYS = frozenset(("history", "spend"))
-_TROUBLE = frozenset(("unhappy", "late", "refusals", "rivals"))
+_TROUBLE = frozenset(("unhappy", "late", "refusals", "rivals", "tone"))
 
 
 def _counted(x: Sequence[float], index: int) -> int:

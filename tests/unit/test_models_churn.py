@@ -14,6 +14,7 @@ from portrait.models.reasons import REASONS_MAX, levers, reasons
 from portrait.state import State
 from schemas.outputs import Lever
 from tests.corekit import DAY0, HORIZON_DAYS, Customer, at, click, complaint, event, order, rfc3339
+from tests.unit.test_core_voice import BAD, GOOD
 from tests.unit.test_models_learner import lessons, taught
 
 
@@ -204,8 +205,23 @@ def test_features_beyond_purchases() -> None:
     assert found["unhappy90"] == pytest.approx(log(1 + 3))
     assert (found["late90"], found["rivals90"]) == (pytest.approx(log(2)), pytest.approx(log(3)))
     assert (found["complaints_open"], found["resolved_well"], found["resolved_badly"]) == (0.0, 1.0, 1.0)
+    assert found["displeased30"] == 0.0, "nothing was written"
     forgotten = features_of(customer, 53 + 90)
     assert {forgotten[name] for name in ("unhappy90", "late90", "rivals90")} == {0.0}
+
+
+def test_days_on_which_a_customer_wrote_displeased_are_counted_and_are_a_reason() -> None:
+    customer = Customer()
+    customer.sees(order(0), *(event("mention.posted", day, platform="weibo", text=BAD) for day in (1, 40, 40.5, 45)))
+    customer.sees(event("rating.given", 46, stars=5, text=GOOD))
+    assert features_of(customer, 50)["displeased30"] == pytest.approx(log(1 + 2))
+    assert features_of(customer, 74)["displeased30"] == pytest.approx(log(1 + 1))
+    assert features_of(customer, 80)["displeased30"] == 0.0
+    known, scorer = customer.known, scorer_of(displeased30=1.0)
+    x = features(known.parts, known.rhythm, DAY0 + 50, scorer)
+    assert x is not None
+    (reason,) = reasons(scorer, x, known.parts, known.rhythm, DAY0 + 50)
+    assert (reason.code, "on 2 of" in reason.en, "2 天" in reason.zh) == ("risk.tone.up", True, True)
 
 
 def scorer_of(**weights: float) -> Scorer:
