@@ -11,6 +11,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import oracle.identities
 from portrait.identity.graph import (
     CONFIDENCE_MIN,
     PERSON_MAX,
@@ -25,7 +26,20 @@ from portrait.identity.links import LINKS_MAX, Links, fold_link
 from schemas.customers import IdentityLinked, IdentityUnlinked
 from schemas.event import Event
 
-NAMES = ["C1", "C2", "C3", "cookie1", "cookie2", "device:d1", "device:d2", "email:~1", "social:weibo:a", "device:null"]
+NAMES = [
+    "C1",
+    "C2",
+    "C3",
+    "C4",
+    "C5",
+    "cookie1",
+    "cookie2",
+    "device:d1",
+    "device:d2",
+    "email:~1",
+    "social:weibo:a",
+    "device:null",
+]
 KINDS = {"cookie1": "anonymous", "cookie2": "anonymous"}
 
 
@@ -99,6 +113,12 @@ def test_two_customers_are_one_person_only_where_somebody_decided_so(events: lis
         assert "device:null" not in members or len(members) == 1
     for proposal in found.proposals:
         assert found.persons[proposal.a] != found.persons[proposal.b]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(words, max_size=25))
+def test_they_are_the_oracles_persons(events: list[Event]) -> None:
+    assert resolve(fold(events)).persons == oracle.identities.persons(events)
 
 
 def persons(*events: Event) -> Resolution:

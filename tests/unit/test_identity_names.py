@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import oracle.identities
 from portrait.identity.names import KINDS, BadIdentity, Identity, identity_of, is_blocked, kind_of, kind_told, linked_of
 
 SECRET = b"a key of the shop"
@@ -80,12 +81,13 @@ def test_no_value_reaches_into_another_kind(value: str, kind: str) -> None:
 )  # fmt: skip
 def test_values_that_stand_for_nobody_are_blocked_and_need_no_hash(key: str) -> None:
     name = identity_of(key, b"").id
-    assert is_blocked(name)
+    assert is_blocked(name) and oracle.identities._nobody(name)
 
 
 @pytest.mark.parametrize("key", ["email:lin@shop.cn", "phone:13800138001", "device:a1b2", "C1", "1", "1111", "social:weibo:lin"])
 def test_values_of_somebody_are_not(key: str) -> None:
-    assert not is_blocked(identity_of(key, SECRET).id)
+    name = identity_of(key, SECRET).id
+    assert not is_blocked(name) and not oracle.identities._nobody(name)
 
 
 def test_a_link_names_a_key_or_the_address_itself() -> None:

@@ -1,0 +1,140 @@
+"""Who is one person, from all that was said of links (docs/facts.md, "Persons"): every word is kept, and looked at again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from oracle.tools import of_type
+from schemas.customers import IdentityLinked, IdentityUnlinked
+from schemas.event import Event
+
+KINDS = ["customer", "external", "phone", "email", "social", "device", "anonymous"]
+NOBODY = {"anonymized", "anonymous", "default", "deleted", "example", "guest", "nil", "none", "null", "nan", "n/a", "na", "test",
+          "tester", "undefined", "unknown"}  # fmt: skip
+NO_HOST = {"test.com", "example.com", "example.org", "example.net", "localhost", "invalid", "none.com"}
+NO_NUMBER = {"0", "1", "-1"}
+OTHERS_MAX, PERSON_MAX, TOGETHER_MAX, CUSTOMERS_MAX, SURE = 64, 64, 256, 3, 0.5
+
+
+class Said:
+    """All that was said of links, by whom it is about."""
+
+    def __init__(self, events: Iterable[Event]) -> None:
+        told = of_type(events, IdentityLinked, IdentityUnlinked)
+        self.words = sorted((e for e in told if e.customer_id != e.data.other), key=lambda e: (e.time_ms, _number(e)))
+        self.names = sorted({name for e in self.words for name in _ends(e)})
+        self.pairs = sorted({tuple(sorted(_ends(e))) for e in self.words})
+
+    def last(self, a: str, b: str) -> Event:
+        return [e for e in self.words if _ends(e) == {a, b}][-1]
+
+    def first_ms(self, a: str, b: str) -> int:
+        return min(e.time_ms for e in self.words if _ends(e) == {a, b} and isinstance(e.data, IdentityLinked))
+
+    def others(self, name: str) -> list[str]:
+        """Whoever was ever named together with it."""
+        return sorted({other for pair in self.pairs if name in pair for other in pair if other != name})
+
+    def kind(self, name: str) -> str:
+        """As the form shows it, or the last word about anybody and this one told it."""
+        return _shown(name) or [_told(e, name) for e in self.words if name in _ends(e)][-1]
+
+    def customers(self, name: str) -> list[str]:
+        """Those to whom it is linked, surely or by decision, as the last word about the two tells their kind; by first links."""
+        found = []
+        for other in self.others(name):
+            word = self.last(name, other)
+            sure = isinstance(word.data, IdentityLinked) and (word.data.by or word.data.confidence >= SURE)
+            if sure and (_shown(other) or _told(word, other)) == "customer":
+                found.append((self.first_ms(name, other), other))
+        return [other for _, other in sorted(found)]
+
+    def shared(self, name: str) -> bool:
+        many = self.kind(name) != "customer" and len(self.customers(name)) > CUSTOMERS_MAX
+        return many or len(self.others(name)) > OTHERS_MAX
+
+    def can_join(self, a: str, b: str) -> bool:
+        """By what is known of the two alone."""
+        word = self.last(a, b)
+        if isinstance(word.data, IdentityUnlinked) or any(_nobody(name) or self.shared(name) for name in (a, b)):
+            return False
+        if word.data.by:
+            return True
+        kinds = self.kind(a), self.kind(b)
+        if word.data.confidence < SURE or kinds == ("customer", "customer"):
+            return False
+        for name, other, kind, other_kind in ((a, b, *kinds), (b, a, *kinds[::-1])):
+            if kind != "customer" and other_kind == "customer" and self.customers(name)[:1] not in ([], [other]):
+                return False
+        return True
+
+
+def persons(events: Iterable[Event]) -> dict[str, str]:
+    """Of every identity that was ever named in a link: the one that its person goes by."""
+    said = Said(events)
+    joins = [pair for pair in said.pairs if said.can_join(*pair)]
+    too_many = {name for group in _joined(said.names, joins) if len(group) > TOGETHER_MAX for name in group}
+    ranked = sorted((pair for pair in joins if pair[0] not in too_many), key=lambda pair: _rank(said, *pair))
+    made: list[tuple[str, str]] = []
+    for a, b in ranked:
+        groups = [group for group in _joined(said.names, made) if a in group or b in group]
+        people = [sum(said.kind(name) == "customer" for name in group) for group in groups]
+        decided = bool(said.last(a, b).data.by)
+        if len(groups) == 2 and sum(map(len, groups)) <= PERSON_MAX and (decided or not all(people)):
+            made.append((a, b))
+    found: dict[str, str] = {}
+    for group in _joined(said.names, made):
+        best = min(group, key=lambda name: (KINDS.index(said.kind(name)), name))
+        found |= dict.fromkeys(group, best)
+    return found
+
+
+def _joined(names: Sequence[str], pairs: Sequence[tuple[str, ...]]) -> list[set[str]]:
+    """The names in groups, by the pairs."""
+    groups = [{name} for name in names]
+    for pair in pairs:
+        together = [group for group in groups if group & set(pair)]
+        groups = [group for group in groups if not group & set(pair)] + [set().union(*together)]
+    return groups
+
+
+def _rank(said: Said, a: str, b: str) -> tuple[object, ...]:
+    ranks = sorted(KINDS.index(said.kind(name)) for name in (a, b))
+    return not said.last(a, b).data.by, *ranks, said.first_ms(a, b), a, b
+
+
+def _ends(event: Event) -> set[str]:
+    return {event.customer_id, event.data.other}
+
+
+def _number(event: Event) -> int:
+    return int.from_bytes(event.hash, "little")
+
+
+def _shown(name: str) -> str:
+    """The kind that the form shows; "" where it shows none."""
+    kind = name.split(":")[0] if ":" in name else ""
+    return kind if kind in KINDS[1:] else ""
+
+
+def _told(event: Event, name: str) -> str:
+    word = event.data.kind if name == event.data.other else event.data.key_kind or "customer"
+    return word.casefold() if word.casefold() in KINDS else "anonymous"
+
+
+def _nobody(name: str) -> bool:
+    """A value that stands for nobody."""
+    kind = _shown(name)
+    if not kind:
+        return name.casefold() in NOBODY
+    value = name.split(":", 1)[1].casefold()
+    if kind in ("social", "external"):
+        value = value.split(":", 1)[1] if ":" in value else ""
+    if kind == "email":
+        local, host = value.rsplit("@", 1) if "@" in value else ("", value)
+        return host in NO_HOST or local in NOBODY
+    letters = "".join(c for c in value if c.isalnum())
+    if kind == "phone":
+        digits = letters.removeprefix("86")
+        return digits in "01234567890123456789" or len(set(digits)) == 1
+    return bool({value, letters} & (NOBODY | NO_NUMBER)) or (len(letters) > 3 and len(set(letters)) == 1)
