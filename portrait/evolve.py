@@ -68,12 +68,23 @@ def evolve(
         if not arrivals:
             return None
         state = State()
-    day_before = state.moment_ms // DAY_MS
-    fresh, repeated, duplicates = _sift(state, arrivals)
+    fresh, repeated, duplicates = sift(state, arrivals)
     if not fresh and not duplicates and not state.effects and (due_ms(state) or NEVER) > clock_ms:
         return None
     stage_before, external_before, tags_before = state.stage, external_ids(state), state.tags
     work = Settling(customer_id, state, clock_ms, scorer, policy)
+    fields = advance(work, fresh)
+    external = external_ids(state)
+    added, removed = sorted(external - external_before), sorted(external_before - external)
+    got, lost = moved(tags_before, state.tags) if state.tags is not tags_before else ([], [])
+    counts = len(fresh), repeated, duplicates, work.capped, work.dropped
+    return Change(state, fields, stage_before, added, removed, got, lost, *counts)
+
+
+def advance(work: Settling, fresh: Sequence[Event]) -> dict[str, bytes | None]:
+    """Fold ``fresh`` (ordered by time) and settle until the clock: the fields of the view that may have changed."""
+    state, scorer, clock_ms = work.state, work.scorer, work.clock_ms
+    day_before = state.moment_ms // DAY_MS
     if work.remodelled:
         rescore(state, scorer)
     if not state.moment_ms:  # before its first event nothing is known, so nothing was silent
@@ -92,15 +103,11 @@ def evolve(
     fields = show(work)
     if work.blind:  # its first event may lie far ahead of what other partitions still hold unread
         state.moment_ms, state.cooldowns = 0, {}
-        state.owes_silence |= policy.effects and bool(fresh)
-    external = external_ids(state)
-    added, removed = sorted(external - external_before), sorted(external_before - external)
-    got, lost = moved(tags_before, state.tags) if state.tags is not tags_before else ([], [])
-    counts = len(fresh), repeated, duplicates, work.capped, work.dropped
-    return Change(state, fields, stage_before, added, removed, got, lost, *counts)
+        state.owes_silence |= work.policy.effects and bool(fresh)
+    return fields
 
 
-def _live(work: Settling, fresh: list[Event]) -> None:
+def _live(work: Settling, fresh: Sequence[Event]) -> None:
     """Fold day by day, and settle each day, and every moment that was due until the clock."""
     state, clock_ms = work.state, work.clock_ms
     if state.owes_silence and not work.blind:
@@ -132,7 +139,7 @@ def external_ids(state: State) -> frozenset[tuple[str, str]]:
     return frozenset((system, r.value) for system, r in basic.external.items() if system)
 
 
-def _sift(state: State, arrivals: Sequence[Arrival]) -> tuple[list[Event], int, int]:
+def sift(state: State, arrivals: Sequence[Arrival]) -> tuple[list[Event], int, int]:
     """What has not been folded yet, ordered by time; how many offsets and how many ids had been seen before."""
     fresh: list[Event] = []
     repeated = 0
@@ -169,7 +176,7 @@ def holds(ring: bytes, digest: bytes) -> bool:
     return at >= 0
 
 
-def _by_day(events: list[Event], today: int) -> Iterator[list[Event]]:
+def _by_day(events: Sequence[Event], today: int) -> Iterator[list[Event]]:
     """Groups of one UTC day each; what is late joins the first group."""
     group: list[Event] = []
     day = today

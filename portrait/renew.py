@@ -12,7 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from portrait.dimensions.registry import DIMENSIONS
-from portrait.evolve import Arrival, _sift, expire, fold
+from portrait.evolve import Arrival, expire, fold, sift
 from portrait.features.registry import FEATURES, NOTHING
 from portrait.lifecycle import stage_at, walk
 from portrait.models.churn import Scorer
@@ -50,7 +50,7 @@ _SILENT = Policy(effects=False, silence_ms=NEVER)
 
 def refold(state: State, arrivals: Sequence[Arrival]) -> int:
     """Fold what is new of these, in place; returns how many were. The state can't be read before `renew`."""
-    fresh, _, _ = _sift(state, arrivals)
+    fresh, _, _ = sift(state, arrivals)
     dirty: set[int] = set()
     for event in fresh:
         fold(state, event, dirty)

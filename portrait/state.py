@@ -15,6 +15,7 @@ from msgspec import field
 
 from portrait.dictionary import DICTIONARY
 from portrait.features.registry import FEATURES, NOTHING, Parts
+from portrait.identity.links import Links
 from portrait.lifecycle import Rhythm, stage_at, walk
 from portrait.models.value import Value
 from portrait.structures import DAY_MS, NEVER, canonical
@@ -94,6 +95,11 @@ class State(msgspec.Struct, array_like=True, gc=False):
     owes_silence: bool = False
     tags: dict[int, int] = field(default_factory=dict)  # number -> how sure, in twentieths; at most `portrait.tags.held.TAGS_MAX`
     tagged: int = 0  # `portrait.tags.registry.DIGEST` of the declarations that made them
+    links: Links | None = None  # to other identities
+    #: The identity that the person goes by whose fragment this is; "": this one. What is derived of a person stands there.
+    person: str = ""
+    members: list[str] = field(default_factory=list)  # where the person goes by this one: all identities, when there are several
+    settled: tuple[int, int] = (0, 0)  # events and audit of all these, as of which the person was settled
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -53,7 +53,7 @@ def _nonce() -> Patches:
 
 
 def _watermark() -> Patches:
-    real = evolve._sift
+    real = evolve.sift
 
     def sift(state: Any, arrivals: Any) -> Any:
         before, state.marks = state.marks, {}
@@ -61,7 +61,7 @@ def _watermark() -> Patches:
         state.marks = before | state.marks
         return found
 
-    return [patch.object(evolve, "_sift", sift)]
+    return [patch.object(evolve, "sift", sift)]
 
 
 def _ring() -> Patches:
