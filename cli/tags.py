@@ -24,6 +24,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Tags: all th
 
 #: Of the score that is made anew while a state is looked at ahead: any, for no tag that is told rests on it.
 HORIZON_DAYS = 60
+#: An id is there to be copied: it is never cut.
+ID_COLUMNS = max(len(tag.id) for tag in TAGS)
 TITLES = ("tag", "name", "sure", "because", "lapses, if silent")
 TITLES_ZH = ("标签", "名称", "把握", "依据", "若无新事件，失效于")
 STANDING_READS = ("stage", "churn_risk", "value")
@@ -50,6 +52,7 @@ def list_tags(lang: Language = "en", json: Json = False) -> None:
         return
     table = Table("tag", "name", "it says", "owner", "customers", box=None, pad_edge=False, header_style="bright_black")
     table.columns[-1].justify = "right"
+    table.columns[0].min_width = ID_COLUMNS
     for tag in TAGS:
         name = f"{tag.name.en} {tag.name.zh}{' ●' if tag.weight > 1 else ''}"
         table.add_row(tag.id, name, _in(tag.meaning, lang), tag.owner, f"{counts.get(tag.id, 0):,}")
@@ -169,6 +172,7 @@ def _cases(profile: Profile, state: State | None, wanted: Tag | None) -> list[Ca
 
 def _table(cases: list[Case], lang: Lang) -> Table:
     table = Table(*(TITLES_ZH if lang == "zh" else TITLES), box=None, pad_edge=False, header_style="bright_black")
+    table.columns[0].min_width = ID_COLUMNS
     for case in cases:
         ends = date(case.lapses_ms) if case.lapses_ms is not None else "-"
         table.add_row(case.tag.id, _in(case.tag.name, lang), f"{case.sure:.0%}", output.escape(_because(case, lang)), ends)
