@@ -67,6 +67,11 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "no_action": ("nothing is due", "暂无"),
     "until": ("{rule}, until {date}", "{rule}，有效至 {date}"),
     "open": ("open {n}", "未解决 {n} 件"),
+    "understood": ("understood from the text {sure}", "由文本理解 {sure}"),
+    "urgency": ("urgency {of} of 3", "紧急度 {of}/3"),
+    "pains": ("hurts: {counts}", "痛点：{counts}"),
+    "wishes": ("wishes: {counts}", "期望改进：{counts}"),
+    "leaving": ("speaks of leaving ({n})", "表示要离开（{n}）"),
     "complaints": ("complaints {total} (90 days: {quarter})", "投诉共 {total} 件（近 90 天 {quarter}）"),
     "waiting": ("{severity}, waiting for {span}", "{severity}，已等待 {span}"),
     "satisfaction": ("satisfied with the outcome {stars} of 5", "处理满意度 {stars}/5"),
@@ -171,7 +176,7 @@ class Sheet:
             ("risk", self._risk(p.risk)),
             ("value", self._value_of(p.value) if p.value else ()),
             ("next", self._next()),
-            ("trouble", self._trouble(p.needs) if p.needs else ()),
+            ("trouble", self._trouble(p.needs, p.concerns) if p.needs or p.concerns else ()),
             ("journey", self._journey(p.journey) if p.journey else ()),
             ("buys", self._buys(p.consumption) if p.consumption else ()),
             ("looks", self._looks(p.behaviour) if p.behaviour else ()),
@@ -297,17 +302,28 @@ class Sheet:
             until = self._t("until", rule=action.rule, date=date(action.expires_at_ms))
             yield Text.assemble(("● ", "cyan"), self._reason(action.suggest), (f"  {until}", "bright_black"))
 
-    def _trouble(self, needs: contract.Needs) -> Iterator[Text | str]:
+    def _trouble(self, needs: contract.Needs | None, concerns: contract.Concerns | None) -> Iterator[Text | str]:
+        needs, concerns = needs or contract.Needs(), concerns or contract.Concerns()
         asked = needs.complaints
         stars = self._t("satisfaction", stars=f"{needs.satisfaction:g}") if needs.satisfaction is not None else ""
-        yield _joined(self._t("complaints", total=asked.total, quarter=asked.quarter), self._ranked(needs.categories), stars)
+        pains = {} if needs.categories else concerns.pains  # told ones say the same, better
+        yield _joined(
+            self._t("complaints", total=asked.total, quarter=asked.quarter) if asked.total else "",
+            self._ranked(needs.categories),
+            stars,
+            self._t("pains", counts=self._ranked(pains, "concern")) if pains else "",
+            self._t("wishes", counts=self._ranked(concerns.wishes, "concern")) if concerns.wishes else "",
+            self._t("leaving", n=concerns.leaving_90d) if concerns.leaving_90d else "",
+        )
         for case in needs.open:
             severity = self._value(case.severity)
             text = self._t("waiting", severity=severity, span=span(self._now_ms - case.opened_at_ms, self._lang))
             about = _joined(
                 self._value(value("category", case.category or "", self._lang)), plain(case.product or ""), plain(case.id)
             )
-            yield Text.assemble(("● ", "red" if case.severity in _SEVERE else "yellow"), _joined(text, about))
+            read = self._t("understood", sure=f"{case.sure:.0%}") if case.understood and case.sure is not None else ""
+            urgent = self._t("urgency", of=case.urgency) if case.urgency else ""
+            yield Text.assemble(("● ", "red" if case.severity in _SEVERE else "yellow"), _joined(text, about, read, urgent))
 
     def _journey(self, journey: contract.Journey) -> Iterator[Text | str]:
         yield f"{plain(value('step', journey.step, self._lang))}  {self._reason(journey.why)}"

@@ -157,6 +157,8 @@ VALUES_ZH: Mapping[str, str] = {
     "anniversary": "纪念日", "work-lunch": "工作午餐", "family-dinner": "家庭晚餐", "late-night": "深夜",
     "late-delivery": "配送延迟", "wrong-item": "发错货", "bronze": "铜卡", "silver": "银卡", "gold": "金卡", "platinum": "白金",
     "/": "首页",
+    "function": "功能", "mismatch": "货不对板", "environment": "环境", "packaging": "包装", "size": "尺码", "colour": "颜色",
+    "battery": "电池", "software": "软件", "hardware": "硬件", "choice": "选择", "information": "说明", "room": "房间",
     "rain": "雨", "heat": "炎热", "cold": "寒冷", "snow": "雪", "clear": "晴", "wind": "风",
     "service": "服务", "marketing": "营销", "profiling": "画像",
     "wechatpay": "微信支付", "alipay": "支付宝", "unionpay": "银联", "card": "银行卡",

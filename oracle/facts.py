@@ -27,6 +27,7 @@ PARTS: dict[str, Callable[[Sequence[Event], int], list[Any]]] = {
     "rivals": person.rivals,
     "interests": visits.interests,
     "voice": voice.voice,
+    "concerns": service.concerns,
 }
 
 

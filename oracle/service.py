@@ -6,11 +6,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from language.understand import understand_asked, understand_complaint
 from oracle.tools import OVERFLOWN, counts, ms_of, of_type, ones
+from oracle.voice import text_of
 from schemas.complaints import ComplaintOpened, ComplaintResolved, ComplaintUpdated
 from schemas.contacts import Contact, ContactClicked, ContactDelivered, ContactOpened, ContactRefused, ContactSent
 from schemas.event import Event
 from schemas.feedback import ConversationClosed, RatingGiven, SurveyAnswered
+from schemas.social import MentionShared
 
 CASES_MAX = 8
 SEVERITIES = ["low", "medium", "high", "critical"]
@@ -51,6 +54,14 @@ def _case(opened_ms: int, complaint_id: str, events: Sequence[Event]) -> list[An
     categories = [(event.time_ms, event.data.category) for event in events if event.data.category is not None]
     products = [event.data.product for event in of_type(events, ComplaintOpened) if event.data.product is not None]
     ends = [(event.time_ms, event.data.satisfaction or 0) for event in of_type(events, ComplaintResolved)]
+    read = [event for event in of_type(events, ComplaintOpened, ComplaintUpdated) if event.data.text]
+    understood = [
+        (round(100 * found.sure), found.category)
+        for event in read
+        if event.data.category is None
+        and (found := understand_complaint(event.data.text)) is not None
+        and found.category != "other"
+    ]
     category_ms, category = max(categories, default=(0, ""))
     resolved_ms, stars = max(ends, default=(0, 0))
     return [
@@ -62,7 +73,26 @@ def _case(opened_ms: int, complaint_id: str, events: Sequence[Event]) -> list[An
         max(products, default=""),
         resolved_ms,
         stars,
+        *max(understood, default=(0, "")),
+        max((understand_asked(event.data.text).urgency for event in read), default=0),
     ]
+
+
+def concerns(events: Sequence[Event], today: int) -> list[Any]:
+    texts = [(event, text_of(event)) for event in events if text_of(event) and not isinstance(event.data, MentionShared)]
+    asked = [(event, understand_asked(text)) for event, text in texts]
+    found = [understand_complaint(text) for event, text in texts if _hurts(event)]
+    return [
+        counts([each.category for each in found if each is not None and each.category != "other"], 8),
+        counts([topic for _, each in asked for topic in each.wishes], 16),
+        ones([event for event, each in asked if each.leaving], today),
+    ]
+
+
+def _hurts(event: Event) -> bool:
+    if isinstance(event.data, ComplaintOpened):
+        return event.data.category is None
+    return isinstance(event.data, RatingGiven) and event.data.stars <= 2
 
 
 def feedback(events: Sequence[Event], today: int) -> list[Any]:

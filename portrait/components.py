@@ -103,11 +103,12 @@ COMPONENTS = (
     Component(
         "needs and pain points",
         "需求痛点",
-        ("needs", "experience.breaks"),
-        ("needs", "behaviour"),
-        "complaints with severity, category and product, open and resolved; searches that found nothing; what broke",
-        "8 cases, counts of at most 8 names, 90 days",
-        ("test_core_evolve.py", "test_dimension_experience.py"),
+        ("needs", "concerns", "experience.breaks"),
+        ("needs", "concerns", "behaviour"),
+        "complaints with severity, category and product, open and resolved; what texts complain of and wish for; "
+        "searches that found nothing; what broke",
+        "8 cases, counts of at most 8 categories and 16 wishes, 90 days",
+        ("test_core_evolve.py", "test_core_concerns.py", "test_dimension_experience.py"),
         ("resolution",),
     ),
     Component(

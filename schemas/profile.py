@@ -132,8 +132,11 @@ class OpenComplaint(View, frozen=True, kw_only=True):
     id: str = ""
     opened_at_ms: int = 0
     severity: Literal["low", "medium", "high", "critical"] = "low"  # the greatest seen
-    category: str | None = None
+    category: str | None = None  # as an event told it, else as it was understood from the texts
     product: str | None = None
+    understood: bool = False  # nobody told the category
+    sure: float | None = None  # of an understood category, 0 to 1
+    urgency: int = 0  # of its texts, 0 to 3
 
 
 class Needs(View, frozen=True, kw_only=True):
@@ -320,6 +323,14 @@ class Voice(View, frozen=True, kw_only=True):
     languages: Counts = {}  # zh, en, mixed
 
 
+class Concerns(View, frozen=True, kw_only=True):
+    """What hurts the customer, what they wish for, and whether they speak of leaving, as understood from what they write."""
+
+    pains: Counts = {}  # categories of complaints that name none, and of ratings with at most two stars
+    wishes: Counts = {}  # topics: price, delivery, service, packaging, battery, ...
+    leaving_90d: int = 0  # texts that say that they will not come back
+
+
 class Profile(View, frozen=True, kw_only=True):
     """All fields of the hash. What is missing is None."""
 
@@ -341,6 +352,7 @@ class Profile(View, frozen=True, kw_only=True):
     value: Value | None = None
     tags: dict[str, float] | None = None  # tag -> how sure, 0 to 1; those that ask for action first, then the surest; at most 64
     voice: Voice | None = None
+    concerns: Concerns | None = None
 
 
 _TEXT = {"stage"}

@@ -21,9 +21,10 @@ def complaint(agenda: Agenda, person: Person, category: str, item: Item) -> Proc
     severity = int(agenda.rng.random() * 4)
     channel = "phone" if person.kind == "elderly-caller" else agenda.pick(("app", "wechat", "web", "phone"))
     text = texts.write(agenda, texts.COMPLAINTS[_theme(category, item)][person.language], **person.slots(agenda, item))
+    told = {} if channel == "wechat" else {"category": category}  # what comes by chat nobody has sorted
     opened = {
         "complaint_id": complaint_id,
-        "category": category,
+        **told,
         "product": item.name[person.language],
         "severity": SEVERITIES[severity],
     }
@@ -36,7 +37,7 @@ def complaint(agenda: Agenda, person: Person, category: str, item: Item) -> Proc
         person.grievance += WAIT_GRIEVANCE
         severity = min(severity + 1, len(SEVERITIES) - 1)
         text = texts.write(agenda, texts.UPDATES[person.language], **person.slots(agenda, item))
-        data = {"complaint_id": complaint_id, "opened_at": opened_at, "category": category}
+        data = {"complaint_id": complaint_id, "opened_at": opened_at, **told}
         person.emit(agenda, "complaints", "complaint.updated", {**data, "severity": SEVERITIES[severity], "text": text})
     if unresolved:
         person.grievance += UNRESOLVED_GRIEVANCE
@@ -49,7 +50,7 @@ def complaint(agenda: Agenda, person: Person, category: str, item: Item) -> Proc
     closed: dict[str, Any] = {
         "complaint_id": complaint_id,
         "opened_at": opened_at,
-        "category": category,
+        **told,
         "resolution": resolution,
         "satisfaction": satisfaction,
     }

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import field
 
+from language.understand import understand_asked, understand_complaint
 from portrait.features.base import Feature, Part
 from portrait.merging import days, merging, tallies, total
 from portrait.structures import DAY_MS, Days, Tally, add_day, expire_days, greatest, shown_windows, tally, top, windows
@@ -21,7 +22,8 @@ SEVERITIES = ("low", "medium", "high", "critical")
 
 
 class Case(Part, array_like=True, gc=False, order=True):
-    """A complaint. The severity is the greatest seen, the category that of the latest event that names one."""
+    """A complaint. The severity is the greatest seen, the category that of the latest event that names one; what is understood
+    of its texts is the category that is surest."""
 
     opened_ms: int
     id: str
@@ -31,6 +33,9 @@ class Case(Part, array_like=True, gc=False, order=True):
     product: str = ""
     resolved_ms: int = 0  # 0: open
     stars: int = 0  # satisfaction with the latest resolution; 0: not said
+    sure: int = 0  # of what is understood, in percent
+    understood: str = ""  # category
+    urgency: int = 0  # the greatest of its texts
 
 
 class Needs(Part, array_like=True, gc=False):
@@ -65,6 +70,15 @@ def describe(case: Case, ms: int, category: str | None, severity: str | None) ->
         case.category_ms, case.category = ms, category
 
 
+def read(case: Case, category: str | None, text: str | None) -> None:
+    if not text:
+        return
+    case.urgency = max(case.urgency, understand_asked(text).urgency)
+    found = understand_complaint(text) if category is None else None  # what is told need not be guessed
+    if found is not None and found.category != "other":
+        case.sure, case.understood = max((case.sure, case.understood), (round(100 * found.sure), found.category))
+
+
 def opened(part: Needs, event: Event, today: int) -> None:
     data: ComplaintOpened = event.data
     part.opened += 1
@@ -73,6 +87,7 @@ def opened(part: Needs, event: Event, today: int) -> None:
     part.products = tally(part.products, data.product, PRODUCTS_MAX)
     case = case_of(part, event.time_ms, data.complaint_id)
     describe(case, event.time_ms, data.category, data.severity)
+    read(case, data.category, data.text)
     case.product = max(case.product, data.product or "")
 
 
@@ -82,7 +97,9 @@ def _opened_ms(data: ComplaintUpdated | ComplaintResolved) -> int:
 
 def updated(part: Needs, event: Event, today: int) -> None:
     data: ComplaintUpdated = event.data
-    describe(case_of(part, _opened_ms(data), data.complaint_id), event.time_ms, data.category, data.severity)
+    case = case_of(part, _opened_ms(data), data.complaint_id)
+    describe(case, event.time_ms, data.category, data.severity)
+    read(case, data.category, data.text)
 
 
 def resolved(part: Needs, event: Event, today: int) -> None:
@@ -121,6 +138,10 @@ def _shown(case: Case) -> dict[str, Any]:
     shown: dict[str, Any] = {"id": case.id, "opened_at_ms": case.opened_ms, "severity": SEVERITIES[case.severity]}
     if case.category:
         shown["category"] = case.category
+    elif case.understood:
+        shown |= {"category": case.understood, "understood": True, "sure": case.sure / 100}
+    if case.urgency:
+        shown["urgency"] = case.urgency
     if case.product:
         shown["product"] = case.product
     return shown
@@ -142,7 +163,9 @@ def merge_cases(a: list[Case], b: list[Case]) -> list[Case]:
         category = max((case.category_ms, case.category), (other.category_ms, other.category))
         resolution = max((case.resolved_ms, case.stars), (other.resolved_ms, other.stars))
         severity, product = max(case.severity, other.severity), max(case.product, other.product)
-        known[name] = Case(*name, severity, *category, product, *resolution)
+        sure, understood = max((case.sure, case.understood), (other.sure, other.understood))
+        urgency = max(case.urgency, other.urgency)
+        known[name] = Case(*name, severity, *category, product, *resolution, sure, understood, urgency)
     return greatest(known.values(), CASES_MAX)
 
 

@@ -10,6 +10,7 @@ from portrait.features import (
     activity,
     basic,
     behaviour,
+    concerns,
     consumption,
     contacts,
     context,
@@ -38,6 +39,7 @@ FEATURES: tuple[Feature, ...] = (
     rivals.FEATURE,
     interests.FEATURE,
     voice.FEATURE,
+    concerns.FEATURE,
 )
 
 #: All parts of a customer's state: one attribute a feature, in the order above; None until an event touches it.

@@ -65,7 +65,8 @@ def rich_state() -> State:
     day = customer.now_day
     customer.sees(*[event("item.viewed", day + i / 100, id=f"i{i}", sku=f"S{i}") for i in range(12)])  # a tally overflows
     customer.sees(event("attributes.changed", day + 0.5, id="p", attributes={"city": "北京", "age": "300"}, system="partner:x"))
-    customer.sees(complaint(day + 1, "K-open", severity="critical"), click(day + 1, id="c"), now=day + 1.5)
+    written = "快递太慢，等了十天，再也不买了，希望快递快一点"
+    customer.sees(complaint(day + 1, "K-open", severity="critical", text=written), click(day + 1, id="c"), now=day + 1.5)
     if not (customer.known.effects and customer.known.pending and customer.known.cooldowns):
         raise ValueError("this state is not rich")
     return customer.known

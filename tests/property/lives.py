@@ -25,7 +25,18 @@ END_MS = 20_000 * DAY_MS + 11 * 3_600_000
 LONGEST_DAYS = 2_600  # more than the calendar of purchase days holds
 OPTIONAL_GIVEN = 0.7
 #: What free texts end with, and how long the contracts let them be.
-SAID = ["质量很好，很满意", "太差了，退货！", "works great", "broken again 😡", "客服 so rude, 很失望", "👍", ""]
+SAID = [
+    "质量很好，很满意",
+    "快递太慢，再也不买了",
+    "希望便宜点",
+    "caught fire, I wish the battery was better",
+    "太差了，退货！",
+    "works great",
+    "broken again 😡",
+    "客服 so rude, 很失望",
+    "👍",
+    "",
+]
 TEXT_LENGTH_MAX = 10_000
 ZONES = [UTC, timezone(timedelta(hours=8)), timezone(-timedelta(hours=9, minutes=30))]
 

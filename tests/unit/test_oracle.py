@@ -117,7 +117,7 @@ def test_a_complaint_is_put_together_from_events_in_any_order() -> None:
     updated = record(1, "e1", "complaint.updated", day=-4, complaint_id="K1", opened_at=rfc3339(-5), category="size")
     resolved = record(2, "e2", "complaint.resolved", day=-1, complaint_id="K1", opened_at=rfc3339(-5), satisfaction=4)
     opened_ms, updated_ms, resolved_ms = ((TODAY + day) * DAY_MS for day in (-5, -4, -1))
-    expected = [[opened_ms, "K1", 2, updated_ms, "size", "shoe", resolved_ms, 4]]
+    expected = [[opened_ms, "K1", 2, updated_ms, "size", "shoe", resolved_ms, 4, 0, "", 0]]
     assert part_of([resolved, updated, opened], "needs")[7] == expected
 
 

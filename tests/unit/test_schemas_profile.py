@@ -54,6 +54,8 @@ def rich_customer() -> Customer:
         decoded.append(event)
     customer.sees(*sorted(decoded, key=lambda e: e.time_ms))
     customer.sees(made_event("attributes.changed", customer.now_day, attributes={"city": "北京"}, system="partner:x"))
+    written = "快递太慢，再也不买了，希望快递快一点"
+    customer.sees(made_event("complaint.opened", customer.now_day, complaint_id="K-written", text=written))
     return customer
 
 
