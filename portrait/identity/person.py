@@ -36,7 +36,8 @@ DERIVED = (
 #: Of these a fragment that is not the person's own keeps what it still owes or was promised.
 KEPT = ("version", "moment_ms", "rhythm", "cooldowns", "effects")
 NO_VIEW = dict.fromkeys((*FIELDS, "person", "version", "updated_at_ms"))
-_LINKS = (IdentityLinked, IdentityUnlinked)
+#: The events that say something of links.
+LINKS = frozenset((IdentityLinked, IdentityUnlinked))
 
 
 class Turned(NamedTuple):
@@ -45,6 +46,13 @@ class Turned(NamedTuple):
     name: str
     change: Change
     leads: bool = False
+
+
+class Lived(NamedTuple):
+    """What a person has lived through, and whoever leaves them."""
+
+    moment_ms: int
+    cooldowns: dict[str, int]
 
 
 class Moment(NamedTuple):
@@ -59,7 +67,7 @@ def fold_links(name: str, state: State, arrivals: Iterable[Arrival]) -> bool:
     """Fold what they say of ``name``'s links, also where ``name`` is the other end. Folding again changes nothing."""
     changed = False
     for _, _, event in arrivals:
-        if isinstance(event.data, _LINKS):
+        if type(event.data) in LINKS:
             state.links, folded = fold_link(state.links, name, event)
             changed |= folded
     return changed
@@ -95,6 +103,8 @@ def evolve_persons(states: Mapping[str, State], arrivals: Mapping[str, Sequence[
     """
     whom, _ = near(states, arrivals)
     members = resolve({name: state.links for name, state in states.items()}).members()
+    # As they are now: who is evolved first must not change what the others take with them.
+    lived = {name: Lived(state.moment_ms, dict(state.cooldowns)) for name, state in states.items() if state.members}
     turned: list[Turned] = []
     for name, names in members.items():
         if whom.isdisjoint(names):
@@ -102,7 +112,7 @@ def evolve_persons(states: Mapping[str, State], arrivals: Mapping[str, Sequence[
         if len(names) == 1 and not states[name].person and not states[name].members:
             turned += _alone(name, states[name], arrivals.get(name, ()), now)
         else:
-            turned += _Person(name, {each: states[each] for each in names}, states, now).evolve(arrivals)
+            turned += _Person(name, {each: states[each] for each in names}, lived, now).evolve(arrivals)
     return turned
 
 
@@ -127,8 +137,8 @@ def _sums(states: Iterable[State]) -> tuple[int, int]:
 class _Person:
     """One person's fragments, and the one that they go by."""
 
-    def __init__(self, name: str, fragments: Mapping[str, State], loaded: Mapping[str, State], now: Moment) -> None:
-        self._name, self._fragments, self._loaded, self._now = name, fragments, loaded, now
+    def __init__(self, name: str, fragments: Mapping[str, State], lived: Mapping[str, Lived], now: Moment) -> None:
+        self._name, self._fragments, self._lived, self._now = name, fragments, lived, now
         self._state = fragments[name]
         self._members = sorted(fragments) if len(fragments) > 1 else []
 
@@ -174,10 +184,10 @@ class _Person:
     def _remake(self, whole: State) -> dict[str, bytes | None]:
         """Derive the person anew, silently, as of the fragments' latest moment. What any of them was promised stays."""
         states = list(self._fragments.values())
-        former = [self._loaded[state.person] for state in states if state.person in self._loaded]
+        former = [self._lived[state.person] for state in states if state.person in self._lived]
         promised = State(effects=self._state.effects, owes_silence=any(state.owes_silence for state in states))
-        for state in (*states, *former):
-            for rule, until_ms in state.cooldowns.items():
+        for cooldowns in (*(state.cooldowns for state in states), *(lived.cooldowns for lived in former)):
+            for rule, until_ms in cooldowns.items():
                 promised.cooldowns[rule] = max(promised.cooldowns.get(rule, 0), until_ms)
         pending = {msgspec.msgpack.encode(one): one for state in states for one in state.pending}
         promised.pending = sorted(pending.values(), key=lambda one: (one.day, one.version, one.packed))[:PENDING_MAX]
@@ -185,6 +195,8 @@ class _Person:
         if not whole.events:
             whole.effects, whole.cooldowns = promised.effects, promised.cooldowns
             return dict(NO_VIEW)
+        # Who leaves a person has lived to that one's moment, and what has cooled down by then has.
+        whole.moment_ms = max(whole.moment_ms, *(lived.moment_ms for lived in former), 0)
         if whole.moment_ms:
             return {**NO_VIEW, **renew(self._name, whole, promised, whole.moment_ms, whole.version, self._now.scorer)}
         for name in ("effects", "cooldowns", "pending", "owes_silence"):
@@ -210,7 +222,7 @@ class _Person:
             setattr(mine, name, getattr(whole, name))
         mine.person, mine.members, mine.settled = "", self._members, _sums(self._fragments.values())
         if not mine.events and not self._members:
-            mine.moment_ms = 0  # as of one that nothing was seen of
+            mine.moment_ms, mine.cooldowns = 0, {}  # as of one that nothing was seen of
         if day < mine.moment_ms // DAY_MS:
             expire(mine)
 

@@ -246,6 +246,20 @@ def test_what_the_person_was_promised_follows() -> None:
     assert len(shop.load("C1").pending) == examples > 0
 
 
+def test_who_leaves_a_person_has_lived_to_that_ones_moment() -> None:
+    """The customer, of whom nothing was seen, is evolved first and is left without a moment; the device takes it along."""
+    shop = Shop(Random(1))
+    shop.apply([order("device:d1", 9, 1)], (), END_MS - 5 * DAY_MS)
+    shop.apply([told("device:d1", "identity.linked", 4, 2, other="C1", kind="customer")], (), END_MS - 2 * DAY_MS)
+    state = shop.load("C1")
+    assert (state.moment_ms, state.events) == (END_MS - 2 * DAY_MS, 0)
+    state.cooldowns["stage-fell"] = state.moment_ms
+    shop.states["C1"] = encode(state)
+    shop.apply([told("device:d1", "identity.unlinked", 3, 3, other="C1", kind="customer")], (), 0)
+    device = shop.load("device:d1")
+    assert device.cooldowns["stage-fell"] == END_MS - 2 * DAY_MS <= device.moment_ms
+
+
 def test_an_identity_of_which_nothing_was_seen_has_no_profile_of_its_own() -> None:
     shop = Shop(Random(1))
     shop.apply([told("C1", "identity.linked", 3, 1, other="C2", kind="customer")], (), END_MS)  # only a proposal
