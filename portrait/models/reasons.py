@@ -8,83 +8,210 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import exp
-from typing import Any
+from typing import Any, NamedTuple
 
-from portrait.lifecycle import HALF_LIVES_DAYS, PRIOR_GAP_DAYS, Rhythm
+from portrait.lifecycle import GROWING_PURCHASES, HALF_LIVES_DAYS, MATURE_PURCHASES, PRIOR_GAP_DAYS, Rhythm
 from portrait.models.churn import INDEX, Scorer, buying, probability
 from schemas.outputs import Lever, Reason
 
 REASONS_MAX = LEVERS_MAX = 3
 #: A lever that lowers the risk by less is not worth a sentence.
 LEVER_LEAST = 0.01
+#: Nobody buys seldom whose usual gap is less, and nobody often whose gap is more.
+SELDOM_DAYS, OFTEN_DAYS = 30, 90
 
 _MONTH, _USUAL, _QUIET = INDEX["visits30"], INDEX["visits_usual"], INDEX["quiet"]
-_OPEN, _WELL = INDEX["complaints_open"], INDEX["resolved_well"]
+_OPEN, _WELL, _SPEND = INDEX["complaints_open"], INDEX["resolved_well"], INDEX["spend"]
+
+
+class _Seen(NamedTuple):
+    """What the words of a reason are made of."""
+
+    x: Sequence[float]
+    rhythm: Rhythm
+    today: int
+    scorer: Scorer
+
+
+def reasons(scorer: Scorer, x: Sequence[float], parts: Any, rhythm: Rhythm, today: int) -> list[Reason]:
+    """This customer's own top reasons, strongest first. The code says the theme and the direction: ``risk.silence.up``.
+
+    A theme whose numbers do not speak for its direction is passed over: what did not happen is no reason against a customer,
+    and trouble that did happen none for them, should the model have learned so from a few.
+    """
+    seen, found = _Seen(x, rhythm, today, scorer), list[Reason]()
+    for theme, amount in scorer.contributions(x):
+        if len(found) == REASONS_MAX:
+            break
+        words = _THEMES[theme](seen, amount > 0)
+        if words is not None:
+            found.append(Reason(f"risk.{theme}.{'up' if amount > 0 else 'down'}", *words))
+    return found
+
 
 Words = tuple[str, str]  # English, Chinese
-_WORDS: Mapping[str, tuple[Words, Words]] = {  # theme: (raises the risk), (lowers it)
-    "silence": (
-        ("No purchase for {recency} days; one is expected about every {gap}.", "已 {recency} 天未购买，预计约每 {gap} 天一次。"),
-        (
-            "Last purchase {recency} days ago; one is expected about every {gap}.",
-            "最近一次购买在 {recency} 天前，预计约每 {gap} 天一次。",
-        ),
-    ),
-    "silence-once": (  # there is no gap yet
-        ("Bought once, {recency} days ago.", "仅购买过一次，距今 {recency} 天。"),
-        ("Bought once, {recency} days ago.", "仅购买过一次，距今 {recency} 天。"),
-    ),
-    "history": (
-        ("Days with a purchase so far: {count}.", "有购买的天数：{count}。"),
-        ("Days with a purchase so far: {count}.", "有购买的天数：{count}。"),
-    ),
-    "spend": (
-        ("Order values speak for a looser tie.", "客单价显示黏性偏低。"),
-        ("Order values speak for a firm tie.", "客单价显示黏性较高。"),
-    ),
-    "visits": (
-        (
-            "{month} clicks in 30 days, {usual} in 30 days before.",
-            "近 30 天访问点击 {month} 次，此前每 30 天约 {usual} 次。",
-        ),
-        ("{month} clicks in 30 days, {usual} in 30 days before.", "近 30 天访问点击 {month} 次，此前每 30 天约 {usual} 次。"),
-    ),
-    "complaints": (
-        (
-            "{open} complaints open, {complaints} in 90 days, {badly} resolved badly.",
-            "未解决投诉 {open} 件，90 天内共 {complaints} 件，处理不满意 {badly} 件。",
-        ),
-        ("Complaints open: {open}, resolved well: {well}.", "未解决投诉 {open} 件，妥善解决 {well} 件。"),
-    ),
-    "unhappy": (
-        ("Unhappy answers in 90 days: {unhappy}.", "90 天内有 {unhappy} 次不满意的反馈。"),
+#: What is to be said of a customer for a theme that raises the risk, or lowers it; None where nothing true can be.
+Theme = Callable[[_Seen, bool], Words | None]
+
+
+def _silence(seen: _Seen, up: bool) -> Words | None:
+    rhythm = seen.rhythm
+    recency, gap = max(0, seen.today - rhythm.last_day), round(rhythm.gap_days)
+    days = _some(recency, "day")
+    if rhythm.count == 1:  # there is no gap yet
+        return _silence_once(recency, days, up)
+    if up:
+        if recency > gap:
+            return (
+                f"No purchase for {days}; one is expected about every {gap}.",
+                f"已 {recency} 天未购买，预计约每 {gap} 天一次。",
+            )
+        return (f"Buys seldom: about every {gap} days.", f"购买间隔较长，约每 {gap} 天一次。") if gap >= SELDOM_DAYS else None
+    if recency > gap:
+        return (
+            f"Used to buy often, about every {gap} days; last {days} ago.",
+            f"曾经常购买，约每 {gap} 天一次；最近一次在 {recency} 天前。",
+        ) if gap <= OFTEN_DAYS else None  # fmt: skip
+    if not recency:
+        return f"Last purchase today; one is expected about every {gap} days.", f"今天购买过，预计约每 {gap} 天一次。"
+    return (
+        f"Last purchase {days} ago; one is expected about every {gap}.",
+        f"最近一次购买在 {recency} 天前，预计约每 {gap} 天一次。",
+    )
+
+
+def _silence_once(recency: int, days: str, up: bool) -> Words | None:
+    if up:
+        return (f"Bought once, {days} ago.", f"仅购买过一次，距今 {recency} 天。") if recency else None
+    if recency > PRIOR_GAP_DAYS:
+        return None
+    if not recency:
+        return "First purchase today.", "今天首次购买。"
+    return f"First purchase only {days} ago.", f"首次购买就在 {recency} 天前。"
+
+
+def _history(seen: _Seen, up: bool) -> Words | None:
+    count = seen.rhythm.count
+    if up:
+        if count == 1:
+            return "Only one purchase so far.", "至今仅购买过一次。"
+        if count >= MATURE_PURCHASES:
+            return None
+        return f"Only {count} days with a purchase so far.", f"至今仅有 {count} 天购买过。"
+    if count < GROWING_PURCHASES:
+        return ("Has bought again: 2 days with a purchase.", "已复购：有 2 天购买过。") if count == 2 else None
+    return f"Loyal: {count} days with a purchase.", f"忠实客户：有 {count} 天购买过。"
+
+
+def _spend(seen: _Seen, up: bool) -> Words | None:
+    """Against the shop's usual, whichever of both the model has learned to be the better sign."""
+    value, usual = seen.x[_SPEND], seen.scorer.means[_SPEND]
+    if not value:
+        return None  # nothing is known of amounts
+    if value < usual:
+        return "Orders are smaller than this shop's usual.", "客单价低于本店通常水平。"
+    return "Orders are larger than this shop's usual.", "客单价高于本店通常水平。"
+
+
+def _visits(seen: _Seen, up: bool) -> Words | None:
+    month, usual = _counted(seen.x, _MONTH), _usual(seen.x)
+    if up != (month < usual) or not (month or usual):
+        return None
+    return (
+        f"{_some(month, 'click')} in 30 days, {usual} in 30 days before.",
+        f"近 30 天点击 {month} 次，此前每 30 天约 {usual} 次。",
+    )
+
+
+def _complaints(seen: _Seen, up: bool) -> Words | None:
+    x = seen.x
+    waiting, well, badly = round(x[_OPEN]), round(x[_WELL]), round(x[INDEX["resolved_badly"]])
+    complaints = _counted(x, INDEX["complaints90"])
+    if up:
+        return (
+            f"{_some(waiting, 'complaint')} open, {complaints} in 90 days, {badly} resolved badly.",
+            f"未解决投诉 {waiting} 件，90 天内共 {complaints} 件，处理不满意 {badly} 件。",
+        ) if waiting + complaints + badly else None  # fmt: skip
+    if waiting or badly:
+        return None
+    if well:
+        return f"{_some(well, 'complaint')} resolved well, none open.", f"妥善解决投诉 {well} 件，无未解决投诉。"
+    return None if complaints else ("No complaint in 90 days.", "90 天内没有投诉。")
+
+
+def _trouble(feature: str, happened: Words, not_happened: Words) -> Theme:
+    """``happened`` may say ``{n}``, how often, and ``{times}``: "once", "2 times"."""
+    index = INDEX[feature]
+
+    def words(seen: _Seen, up: bool) -> Words | None:
+        n = _counted(seen.x, index)
+        if up != bool(n):
+            return None
+        if not n:
+            return not_happened
+        times = "once" if n == 1 else f"{n} times"
+        en, zh = (text.format(n=n, times=times) for text in happened)
+        return en, zh
+
+    return words
+
+
+_THEMES: Mapping[str, Theme] = {
+    "silence": _silence,
+    "history": _history,
+    "spend": _spend,
+    "visits": _visits,
+    "complaints": _complaints,
+    "unhappy": _trouble(
+        "unhappy90",
+        ("Unhappy answers in 90 days: {n}.", "90 天内有 {n} 次不满意的反馈。"),
         ("No unhappy answers in 90 days.", "90 天内没有不满意的反馈。"),
     ),
-    "late": (
-        ("Late deliveries in 90 days: {late}.", "90 天内有 {late} 次配送迟到。"),
-        ("No late delivery in 90 days.", "90 天内没有配送迟到。"),
+    "late": _trouble(
+        "late90",
+        ("Late deliveries in 90 days: {n}.", "90 天内有 {n} 次配送延误。"),
+        ("No late delivery in 90 days.", "90 天内没有配送延误。"),
     ),
-    "refusals": (
+    "refusals": _trouble(
+        "refused30",
         ("Refuses our messages.", "近期拒收我们的消息。"),
         ("No refused message in 30 days.", "30 天内没有拒收消息。"),
     ),
-    "rivals": (
-        ("Named a rival in public {rivals} times in 90 days.", "90 天内公开提及竞争对手 {rivals} 次。"),
+    "rivals": _trouble(
+        "rivals90",
+        ("Named a rival in public {times} in 90 days.", "90 天内公开提及竞争对手 {n} 次。"),
         ("Has not named a rival in 90 days.", "90 天内未提及竞争对手。"),
     ),
-    "tone": (
-        ("Wrote clearly displeased on {tone} of the last 30 days.", "近 30 天中有 {tone} 天的文字明显不满。"),
+    "tone": _trouble(
+        "displeased30",
+        ("Wrote clearly displeased on {n} of the last 30 days.", "近 30 天中有 {n} 天的文字明显不满。"),
         ("Wrote nothing clearly displeased in 30 days.", "近 30 天没有明显不满的文字。"),
     ),
 }
+
+
+def _some(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def _counted(x: Sequence[float], index: int) -> int:
+    value = x[index]
+    return round(exp(value) - 1) if value else 0
+
+
+def _usual(x: Sequence[float]) -> int:
+    """Clicks in 30 days, of the 60 days before the last 30."""
+    return round(max(0.0, exp(x[_MONTH] - x[_USUAL]) - 1))
+
+
 _LEVER_WORDS: Mapping[str, Words] = {
     "buy": ("A purchase now would bring it to {percent} %.", "若现在促成一次购买，风险降至 {percent}%。"),
     "resolve": (
-        "Resolving the open complaints ({open}) to their satisfaction would bring it to {percent} %.",
+        "Resolving {complaints} to their satisfaction would bring it to {percent} %.",
         "若妥善解决未结投诉（{open} 件），风险降至 {percent}%。",
     ),
     "visit": (
-        "Visiting as usual again ({usual} clicks in 30 days) would bring it to {percent} %.",
+        "Visiting as usual again ({clicks} in 30 days) would bring it to {percent} %.",
         "若恢复平时的访问（30 天约 {usual} 次），风险降至 {percent}%。",
     ),
     "leave-in-peace": (
@@ -96,83 +223,6 @@ _LEVER_WORDS: Mapping[str, Words] = {
         "若配送准时，风险为 {percent}%，请确保下次按时送达。",
     ),
 }
-
-
-def reasons(scorer: Scorer, x: Sequence[float], parts: Any, rhythm: Rhythm, today: int) -> list[Reason]:
-    """This customer's own top reasons, strongest first. The code says the theme and the direction: ``risk.silence.up``."""
-    found: list[Reason] = []
-    for theme, amount in scorer.contributions(x):
-        if len(found) == REASONS_MAX:
-            break
-        numbers = _NUMBERS[theme](x, parts, rhythm, today)
-        # What did not happen is no reason against a customer, whatever it is worth beside the average one.
-        if amount > 0 and theme not in _ALWAYS and not any(numbers.values()):
-            continue
-        if amount > 0 and theme == "silence" and not numbers["recency"]:
-            continue
-        # And what did happen is none for them, should the model have learned so from a few.
-        if amount < 0 and theme in _TROUBLE and any(numbers.values()):
-            continue
-        up = "up" if amount > 0 else "down"
-        en, zh = _WORDS["silence-once" if theme == "silence" and rhythm.count == 1 else theme][0 if amount > 0 else 1]
-        found.append(Reason(f"risk.{theme}.{up}", en.format_map(numbers), zh.format_map(numbers)))
-    return found
-
-
-Numbers = Callable[[Sequence[float], Any, Rhythm, int], dict[str, int]]
-
-
-def _silence(x: Sequence[float], parts: Any, rhythm: Rhythm, today: int) -> dict[str, int]:
-    return {"recency": max(0, today - rhythm.last_day), "gap": round(rhythm.gap_days)}
-
-
-def _history(x: Sequence[float], parts: Any, rhythm: Rhythm, today: int) -> dict[str, int]:
-    return {"count": rhythm.count}
-
-
-def _visits(x: Sequence[float], parts: Any, rhythm: Rhythm, today: int) -> dict[str, int]:
-    return {"month": _counted(x, _MONTH), "usual": _usual(x)}
-
-
-def _complaints(x: Sequence[float], parts: Any, rhythm: Rhythm, today: int) -> dict[str, int]:
-    return {
-        "open": round(x[_OPEN]),
-        "complaints": _counted(x, INDEX["complaints90"]),
-        "well": round(x[_WELL]),
-        "badly": round(x[INDEX["resolved_badly"]]),
-    }
-
-
-def _count_of(theme: str, feature: str) -> Numbers:
-    index = INDEX[feature]
-    return lambda x, parts, rhythm, today: {theme: _counted(x, index)}
-
-
-_NUMBERS: Mapping[str, Numbers] = {
-    "silence": _silence,
-    "history": _history,
-    "spend": lambda x, parts, rhythm, today: {},
-    "visits": _visits,
-    "complaints": _complaints,
-    "unhappy": _count_of("unhappy", "unhappy90"),
-    "late": _count_of("late", "late90"),
-    "refusals": _count_of("refusals", "refused30"),
-    "rivals": _count_of("rivals", "rivals90"),
-    "tone": _count_of("tone", "displeased30"),
-}
-#: Themes that can speak against anybody.
-_ALWAYS = frozenset(("history", "spend"))
-_TROUBLE = frozenset(("unhappy", "late", "refusals", "rivals", "tone"))
-
-
-def _counted(x: Sequence[float], index: int) -> int:
-    value = x[index]
-    return round(exp(value) - 1) if value else 0
-
-
-def _usual(x: Sequence[float]) -> int:
-    """Clicks in 30 days, of the 60 days before the last 30."""
-    return round(max(0.0, exp(x[_MONTH] - x[_USUAL]) - 1))
 
 
 def levers(scorer: Scorer, x: Sequence[float], rhythm: Rhythm, today: int) -> list[Lever]:
@@ -192,8 +242,10 @@ def levers(scorer: Scorer, x: Sequence[float], rhythm: Rhythm, today: int) -> li
 
 def _told(name: str, lowered: float, x: Sequence[float]) -> Lever:
     en, zh = _LEVER_WORDS[name]
-    numbers = {"percent": round(lowered * 100), "open": round(x[_OPEN]), "usual": _usual(x) if name == "visit" else 0}
-    return Lever(f"lever.{name}", en.format_map(numbers), zh.format_map(numbers), round(lowered, 4))
+    waiting, usual, percent = round(x[_OPEN]), _usual(x) if name == "visit" else 0, round(lowered * 100)
+    complaints = "the open complaint" if waiting == 1 else f"the {waiting} open complaints"
+    en = en.format(percent=percent, complaints=complaints, clicks=_some(usual, "click"))
+    return Lever(f"lever.{name}", en, zh.format(percent=percent, open=waiting, usual=usual), round(lowered, 4))
 
 
 #: By how much a change moves the log-odds; 0 where there is nothing to change.

@@ -32,8 +32,8 @@ def silent(customer: Customer, until: int) -> Customer:
 
 
 def by_clicks(version: str = "1.1", bias: float = -3.0) -> Scorer:
-    """A model in which every click raises the risk, so that a test can move it."""
-    weights = [2.0 if name == "visits7" else 0.0 for name in FEATURES]
+    """A model in which every click raises the risk, so that a test can move it; and a little each day since the first."""
+    weights = [{"visits7": 2.0, "tenure": 0.1}.get(name, 0.0) for name in FEATURES]
     return Scorer(version=version, horizon_days=HORIZON_DAYS, bias=bias, weights=weights, means=[0.0] * len(FEATURES))
 
 
@@ -158,7 +158,7 @@ def test_a_risk_that_crosses_the_threshold_raises_one_action_with_its_reasons() 
     assert action.model_version == "1.1"
     assert action.churn_risk is not None
     assert action.churn_risk >= THRESHOLD
-    assert action.reasons[0].code == "risk.visits.up"
+    assert [reason.code for reason in action.reasons] == ["risk.history.up"], "many clicks are none that anybody understands"
 
 
 def test_a_risk_that_comes_down_and_rises_again_cools_down_first() -> None:

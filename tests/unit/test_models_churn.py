@@ -7,7 +7,7 @@ from math import exp, log
 import msgspec
 import pytest
 
-from portrait.models.churn import FEATURES, Scorer, features, fresh, from_snapshot
+from portrait.models.churn import FEATURES, THEMES, Scorer, features, fresh, from_snapshot
 from portrait.models.learner import Learner
 from portrait.models.prior import START, logits
 from portrait.models.reasons import REASONS_MAX, levers, reasons
@@ -104,19 +104,68 @@ def test_reasons_are_the_customers_own_strongest_first_and_say_the_direction() -
     assert len(found) <= REASONS_MAX
 
 
+def words_of(customer: Customer, day: int, average: float = 0.0, **weights: float) -> dict[str, tuple[str, str]]:
+    """code -> (English, Chinese), against an average customer all of whose features are ``average``."""
+    known, today = customer.known, DAY0 + day
+    scorer = msgspec.structs.replace(scorer_of(**weights), means=[average] * len(FEATURES))
+    x = features(known.parts, known.rhythm, today, scorer)
+    assert x is not None
+    return {each.code: (each.en, each.zh) for each in reasons(scorer, x, known.parts, known.rhythm, today)}
+
+
 def test_each_theme_of_reasons_has_words_for_both_directions() -> None:
+    happy, troubled = Customer(), Customer()
+    happy.sees(order(0), order(30), order(60), click(60, id="c"))
+    troubled.sees(order(0), *(click(n, id=f"c{n}") for n in range(9)), *(complaint(30 + n, f"K{n}") for n in range(2)))
+    troubled.sees(
+        event("order.delivered", 35, order_id="o0", placed_at=rfc3339(at(0)), promised_at=rfc3339(at(2))),
+        event("contact.refused", 36, message_id="M1", channel="sms"),
+        event("mention.posted", 36, platform="weibo", brands=["B"], rivals=["B"], text=BAD),
+        event("rating.given", 36, stars=1),
+    )
+    for theme, names in THEMES:
+        name = {"silence": "recency", "history": "tenure", "complaints": "complaints90"}.get(theme, names[-1])
+        up = words_of(troubled, 40, **{name: -1.0 if theme == "visits" else 1.0})
+        present = theme in ("visits", "spend")  # what is there lowers the risk; of the others, what is lacking
+        down = words_of(happy, 65, 0.0 if present else 9.0, **{name: -1.0 if present else 1.0})
+        assert list(up) == [f"risk.{theme}.up"]
+        assert list(down) == [f"risk.{theme}.down"]
+        assert all(text for texts in (*up.values(), *down.values()) for text in texts)
+        assert up.popitem()[1] != down.popitem()[1] or theme == "spend"
+
+
+@pytest.mark.parametrize(
+    ("days", "today", "weight", "code", "words"),
+    [
+        ((0, 1), 41, 1.0, "up", "Buys seldom: about every 46 days."),
+        ((0, 1), 61, 1.0, "up", "No purchase for 60 days; one is expected about every 46."),
+        ((0, 1), 61, -1.0, "down", "Used to buy often, about every 46 days; last 60 days ago."),
+        ((0, 1), 2, -1.0, "down", "Last purchase 1 day ago; one is expected about every 46."),
+        ((0,), 1, 1.0, "up", "Bought once, 1 day ago."),
+        ((0,), 9, -1.0, "down", "First purchase only 9 days ago."),
+    ],
+)
+def test_silence_is_told_so_that_it_speaks_for_its_direction(
+    days: tuple[int, ...], today: int, weight: float, code: str, words: str
+) -> None:
     customer = Customer()
-    customer.sees(order(0), click(0, id="c"), complaint(0, "K1"))
-    known = customer.known
-    for value, mean, direction in ((1.0, 0.0, ".up"), (0.0, 1.0, ".down")):
-        for i in range(len(FEATURES)):
-            weights = [1.0 if j == i else 0.0 for j in range(len(FEATURES))]
-            means = [mean] * len(FEATURES)
-            scorer = Scorer(version="1.1", horizon_days=HORIZON_DAYS, bias=0.0, weights=weights, means=means)
-            (reason,) = reasons(scorer, [value] * len(FEATURES), known.parts, known.rhythm, DAY0 + 9)
-            assert reason.code.endswith(direction)
-            assert reason.en
-            assert reason.zh
+    customer.sees(*map(order, days))
+    found = words_of(customer, today, recency=weight)
+    assert found[f"risk.silence.{code}"][0] == words
+    assert words_of(customer, days[-1], 9.0, recency=-1.0).keys() == (set() if len(days) == 1 else {"risk.silence.up"})
+
+
+def test_complaints_speak_against_a_customer_only_open_and_for_one_only_resolved() -> None:
+    customer = Customer()
+    customer.sees(order(0), complaint(10, "K1"))
+    assert words_of(customer, 20, complaints_open=-1.0) == {}, "one is open: nothing speaks for them"
+    ((en, zh),) = words_of(customer, 20, complaints_open=1.0).values()
+    assert (en, zh[:9]) == ("1 complaint open, 1 in 90 days, 0 resolved badly.", "未解决投诉 1 件")
+    customer.sees(event("complaint.resolved", 21, complaint_id="K1", opened_at=rfc3339(at(10)), satisfaction=5))
+    assert words_of(customer, 105, resolved_well=1.0) == {}, "that one was resolved well is no reason against them"
+    assert words_of(customer, 105, resolved_well=-1.0) == {
+        "risk.complaints.down": ("1 complaint resolved well, none open.", "妥善解决投诉 1 件，无未解决投诉。")
+    }
 
 
 def test_what_did_not_happen_is_no_reason_against_a_customer() -> None:
