@@ -5,9 +5,19 @@ Actions are CloudEvents 1.0 as well, so that whatever reads the company's events
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
+
+#: Of lessons. What is beyond them no worker writes, and the arithmetic of the model would not survive: an honest feature is a
+#: logarithm or a count of a few, honest days and moments end with the year 9999.
+LessonId = Annotated[str, Meta(min_length=1, max_length=64)]
+LessonMs = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
+LessonDays = Annotated[int, Meta(ge=0, le=10_000_000)]
+LessonCurrency = Annotated[str, Meta(max_length=8)]
+Share = Annotated[float, Meta(ge=0.0, le=1.0)]
+Feature = Annotated[float, Meta(ge=-1e6, le=1e6)]
 
 
 class Reason(msgspec.Struct, frozen=True, gc=False):
@@ -107,12 +117,12 @@ class Lesson(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="kin
     """
 
     format: int = 1
-    id: str  # digest of customer, model and day of scoring: no personal data goes into a lesson
+    id: LessonId  # digest of customer, model and day of scoring: no personal data goes into a lesson
     model: str
-    scored_at_ms: int
+    scored_at_ms: LessonMs
     horizon_days: int
-    features: dict[str, float]
-    risk: float  # as it was predicted then: progressive validation
+    features: dict[str, Feature]
+    risk: Share  # as it was predicted then: progressive validation
     model_version: str
     churned: bool
 
@@ -121,14 +131,18 @@ class History(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="ki
     """A customer's purchases so far, without a label: what prior and worth of a purchase are learned from."""
 
     format: int = 1
-    id: str
+    id: LessonId
     model: str
-    at_ms: int
-    purchase_days: int  # days with a purchase
-    recency_days: int  # since the last
-    tenure_days: int  # since the first
-    money: dict[str, tuple[float, float]] = {}  # by currency: purchase days, net spend in minor units
+    at_ms: LessonMs
+    purchase_days: Annotated[int, Meta(ge=1, le=10_000_000)]  # days with a purchase
+    recency_days: LessonDays  # since the last
+    tenure_days: LessonDays  # since the first: not after the last
+    money: dict[LessonCurrency, tuple[float, float]] = {}  # by currency: purchase days, net spend in minor units
     worth: float = 0.0  # expected spend, in average purchases of the shop; 0: not known
+
+    def __post_init__(self) -> None:
+        if self.recency_days > self.tenure_days:
+            raise ValueError("the last purchase is before the first: recency_days is more than tenure_days")
 
 
 class Origin(msgspec.Struct, frozen=True, gc=False):

@@ -7,9 +7,12 @@ from math import isfinite
 import msgspec
 import pytest
 
+from portrait import settle
+from portrait.evolve import published
 from portrait.models.churn import FEATURES, Scorer, digest, fresh, from_snapshot
 from portrait.models.learner import Learner, restore
-from schemas.outputs import Snapshot
+from schemas.outputs import History, Lesson, Snapshot
+from schemas.registry import LESSONS
 from tests.corekit import HORIZON_DAYS, Customer, click, order
 from tests.unit.test_models_learner import lessons, over_the_wire, taught
 
@@ -139,3 +142,25 @@ def test_a_lesson_without_the_prior_or_a_snapshot_without_it_is_of_another_model
     assert not Learner(HORIZON_DAYS).learn(msgspec.structs.replace(lesson, features={"moon": 1.0}))
     with pytest.raises(ValueError, match="other features"):
         restore(without(taught(10).snapshot({}, 0), "prior", "moon"))
+
+
+@pytest.mark.parametrize("amount_minor", [0, AMOUNT_MINOR_MAX])
+def test_what_workers_tell_of_absurd_customers_is_within_the_bounds_of_a_lesson(
+    monkeypatch: pytest.MonkeyPatch, amount_minor: int
+) -> None:
+    monkeypatch.setattr(settle, "HISTORY_ONE_IN", 1)
+    customer, told = Customer(taught(100).scorer()), list[bytes]()
+
+    def tells() -> None:
+        told.extend(effect.value for effect in customer.known.effects if effect.topic == LESSONS)
+        published(customer.known)
+
+    customer.sees(*(order(day / 50, id=f"early{day}", amount_minor=amount_minor) for day in range(1000)), now=21)
+    for event, now in ((order(4000), 22), (order(24), 5000), (order(3), -3000), (order(-4000), 25), (click(9000), 9000)):
+        customer.sees(event, now=now)
+        tells()
+    for day in range(9000, 9400):
+        customer.waits_until(day)
+        tells()
+    decode = msgspec.json.Decoder(History | Lesson).decode
+    assert {type(decode(value)) for value in told} == {History, Lesson}, "none is refused, and there are some of both"
