@@ -109,7 +109,7 @@ def pin(
 @app.command()
 def rollback(
     version: Annotated[
-        str | None, typer.Argument(help="GENERATION.LESSONS; if not given, the one kept before the newest.")
+        str | None, typer.Argument(help="GENERATION.LESSONS; if not given, the one before that which scores.")
     ] = None,
     wait: Wait = WAIT_S,
     json: Json = False,
@@ -216,12 +216,18 @@ def _order(settings: Settings, shelf: Shelf, version: str, wait_s: float, json: 
 
 
 def _before(shelf: Shelf) -> Snapshot:
-    ready = [snapshot for snapshot in newest_first(shelf) if snapshot.ready]
+    """Ends the process where it is not clear which."""
     scoring = shelf.scoring
-    older = [snapshot for snapshot in ready if scoring and snapshot.lessons < scoring.lessons]
-    if not older:
+    before = shelf.before(scoring) if scoring else None
+    if before is not None:
+        return before
+    others = [each.version for each in newest_first(shelf) if each.ready and each is not scoring]
+    if scoring is None or not others:
         output.fail("there is no older version to go back to; portrait model list")
-    return older[0]
+    output.fail(
+        f"which version scored before generation {scoring.generation} is not recorded, or it is no longer kept. "
+        f"Name the one to go back to, of {', '.join(others)}: portrait model rollback VERSION"
+    )
 
 
 def _print_rows(rows: list[dict[str, Any]]) -> None:

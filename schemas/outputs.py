@@ -191,7 +191,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     and ``recent`` (ids of lessons) let the trainer resume without counting a lesson twice. ``scorer`` is all that a worker needs,
     ``learner`` what the trainer needs to go on learning; ``digest`` is blake2b over both, to refuse a broken one.
     ``ready``: False while a generation that was begun anew has not proved itself: nobody scores with it. ``order``: the id of
-    the `Order` that began its generation; ``declined``: of the last one that could not be obeyed.
+    the `Order` that began its generation; ``declined``: of the last one that could not be obeyed. ``before``: the version that
+    its generation goes on from; of one begun anew, that which scored then; empty: none, or code that did not record it made this.
     """
 
     format: int = 1
@@ -208,6 +209,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ready: bool = True
     order: str = ""
     declined: str = ""
+    before: str = ""
 
     @property
     def version(self) -> str:

@@ -140,7 +140,7 @@ class Trainer:
             try:
                 learner, saved = restore(newest), newest.offsets
                 if order_of(newest) < shelf.known:  # newer ones can't be used
-                    learner.generation = another
+                    learner.generation, learner.before = another, newest.version
             except ValueError as error:
                 log.error("the newest snapshot can't be gone on with: learning starts anew", error=str(error))
         self._learner, self._saved_lessons = self._with_rival(learner), learner.lessons

@@ -53,6 +53,7 @@ class Learner:
         self.watch = Watch(FEATURES)
         self.order = ""  # the id of the one that began this generation
         self.declined = ""  # and of the last one that could not be obeyed
+        self.before = ""  # the version that this generation goes on from, or the one that scored when it was begun anew
         self.trial: Trial | None = None  # while there is one, nobody scores with this
         self.rival: Scorer | None = None  # in the trial; where it is lost, only the number of labels counts
 
@@ -173,6 +174,7 @@ class Learner:
             ready=self.trial is None,
             order=self.order,
             declined=self.declined,
+            before=self.before,
         )
 
 
@@ -204,6 +206,7 @@ def _restored(snapshot: Snapshot, saved: Mapping[str, Any]) -> Learner:
     learner.watch.drifts = int(snapshot.metrics.get("drifts", 0))
     learner.order, learner.declined = snapshot.order, snapshot.declined
     learner.trial = msgspec.convert(saved.get("trial"), Trial | None)
+    learner.before = snapshot.before or (learner.trial.against if learner.trial else "")
     return learner
 
 
@@ -216,6 +219,7 @@ def anew(generation: int, scoring: Snapshot | None, horizon_days: int) -> Learne
     """One that knows nothing yet, on trial against ``scoring``."""
     learner = Learner(horizon_days, generation)
     if scoring is not None:
+        learner.before = scoring.version
         labels = scoring.learner.get("labels")  # of a broken one, the lessons: there are more of them
         learner.trial = Trial(scoring.version, labels if isinstance(labels, int) else scoring.lessons, scoring.offsets)
     return learner
@@ -234,7 +238,7 @@ def begin(order: Order, newest: Snapshot | None, source: Snapshot | None, scorin
         raise ValueError(f"version {order.version} is not kept")
     else:
         learner = restore(source)
-        learner.generation, learner.trial = order.generation, None
+        learner.generation, learner.trial, learner.before = order.generation, None, source.version
         if newest is not None:
             learner.watch = Watch(FEATURES, watched(newest))
             learner.recall(newest.recent)

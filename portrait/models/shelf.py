@@ -69,6 +69,18 @@ class Shelf:
         """No name of a version is ever given twice: customers' scores and actions name it."""
         return max(self.known[0], self.order.generation if self.order else 1, 1) + 1
 
+    def before(self, snapshot: Snapshot) -> Snapshot | None:
+        """The version to go back to from ``snapshot``: the one before in its generation; before the first, the one that the
+        generation came of. None: there is none, or it is not recorded, or no longer kept."""
+        ready = [each for each in self.versions.values() if each.ready]
+        own = [each for each in ready if each.generation == snapshot.generation and each.lessons < snapshot.lessons]
+        if own:
+            return max(own, key=order_of)
+        came_of = next((each for each in ready if each.version == snapshot.before), None)
+        if came_of is None or came_of.generation >= snapshot.generation:
+            return None
+        return self.before(came_of) if _is_again(snapshot, came_of) else came_of
+
     def take(self, key: bytes | None, value: bytes | None) -> None:
         """The next record. Raises Refused, and nothing has changed then but what is known."""
         name = (key or b"").decode(errors="replace")
@@ -110,6 +122,12 @@ def checked(snapshot: Snapshot) -> Scorer:
         return from_snapshot(snapshot)
     except ValueError as error:
         raise Refused(str(error)) from error
+
+
+def _is_again(snapshot: Snapshot, source: Snapshot) -> bool:
+    """Whether it is ``source`` under another name: the first version after a rollback is."""
+    learned = [[each.learner.get(part) for part in ("weights", "intercept", "labels")] for each in (snapshot, source)]
+    return snapshot.lessons == source.lessons and learned[0] == learned[1]
 
 
 def _version_in(key: str) -> tuple[int, int]:

@@ -22,9 +22,10 @@ from cli.report import Stages, page
 from cli.shelf import Read
 from cli.words import MEANINGS, weights
 from portrait.models.churn import FEATURES, MODEL
-from portrait.models.learner import Learner, begin
+from portrait.models.learner import Learner, begin, restore
 from portrait.models.measures import WEEK_MS
 from portrait.models.shelf import ORDER_KEY, PIN_KEY, Shelf, kept_key
+from portrait.models.trial import Trial
 from portrait.models.watch import INPUTS, Alarm
 from schemas.outputs import Order, Pin, Snapshot
 from tests.corekit import HORIZON_DAYS
@@ -181,6 +182,46 @@ def test_learning_anew_leaves_the_old_version_scoring_and_what_is_on_trial_is_no
     assert (listed["scoring"], listed["versions"][0]["is"]) == ("1.30", ["newest", "on trial"])
     assert "on trial" in says("rollback", "2.0", code=output.FAILED)
     assert says("rollback", "1.30")["begun"] == "3.30"
+
+
+def version(generation: int, learned: int, *, before: str = "", ready: bool = True) -> Snapshot:
+    learner = taught(learned, seed=generation)
+    learner.generation, learner.before = generation, before
+    if not ready:
+        learner.trial = Trial(before, learned + 1, {})
+    return learner.snapshot({}, learned)
+
+
+def test_after_a_retrain_a_version_back_is_the_one_that_scored_before_it(topic: Topic) -> None:
+    for each in (version(2, 5, before="1.30", ready=False), version(2, 25, before="1.30")):
+        topic.publish(each)
+    assert says("rollback")["from"] == "1.30", "not 1.20, which has fewer lessons; nor 2.5, which never scored"
+
+
+def test_a_version_back_is_of_the_same_generation_if_there_is_one(topic: Topic) -> None:
+    for n in (15, 25, 27):
+        topic.publish(version(2, n, before="1.30"))
+    assert says("rollback")["from"] == "2.25"
+    assert says("rollback")["from"] == "2.15", "3.25 is 2.25 again: a version back is not that"
+    topic.publish(version(5, 40, before="2.15"))
+    assert says("rollback")["from"] == "2.15"
+
+
+@pytest.mark.parametrize("before", ["", "1.7", "2.25", "3.1"], ids=["not recorded", "not kept", "itself", "later"])
+def test_where_it_is_not_known_what_scored_before_rollback_names_what_there_is(topic: Topic, before: str) -> None:
+    topic.publish(version(2, 25, before=before))
+    records = list(topic.records)
+    told = " ".join(says("rollback", code=output.FAILED).split())
+    assert "of 1.30, 1.20, 1.10:" in told and topic.records == records
+
+
+def test_a_generation_remembers_what_it_came_of(topic: Topic) -> None:
+    says("retrain")
+    assert topic.shelf().newest.before == "1.30"  # type: ignore[union-attr]
+    again = restore(topic.shelf().newest)  # type: ignore[arg-type]
+    assert again.before == again.snapshot({}, 9).before == "1.30"
+    says("rollback", "1.20")
+    assert topic.shelf().newest.before == "1.20"  # type: ignore[union-attr]
 
 
 def test_an_order_that_no_trainer_takes_stands_and_is_told(topic: Topic) -> None:
