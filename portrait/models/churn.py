@@ -28,6 +28,8 @@ from schemas.outputs import Snapshot, Sure
 
 MODEL = "churn"
 PRIOR = "prior"
+#: Of snapshots that can be read.
+FORMATS = (1, 2)
 
 
 def _displeased(tones: Days, today: int) -> int:
@@ -250,6 +252,26 @@ def _translated(scorer: Scorer, names: list[str], snapshot: Snapshot) -> Scorer:
     )
 
 
-def digest(scorer: dict[str, Any], learner: dict[str, Any]) -> str:
-    """By which a snapshot is known to be whole: blake2b, 16 bytes, over the canonical JSON of both."""
-    return blake2b(msgspec.json.encode([scorer, learner], order="sorted"), digest_size=16).hexdigest()
+def digest(snapshot: Snapshot) -> str:
+    """By which a snapshot is known to be whole: of all but itself and ``recent``, which the copy that is kept lacks, and
+    whose own digest is covered. Of format 1: of scorer and learner alone."""
+    if snapshot.format == 1:
+        return digest_of([snapshot.scorer, snapshot.learner])
+    return digest_of(msgspec.structs.replace(snapshot, recent=[], digest=""))
+
+
+def digest_of(data: Any) -> str:
+    """blake2b, 16 bytes, over canonical JSON."""
+    return blake2b(msgspec.json.encode(data, order="sorted"), digest_size=16).hexdigest()
+
+
+def verify(snapshot: Snapshot, whole: bool = False) -> None:
+    """Raises ValueError where a snapshot is of another model or format, or not as it was made. ``whole``: no copy without
+    ``recent`` will do."""
+    if snapshot.model != MODEL or snapshot.format not in FORMATS:
+        raise ValueError(
+            f"snapshot of model {snapshot.model!r}, format {snapshot.format}: this code reads {MODEL!r}, formats {FORMATS}"
+        )
+    others = snapshot.format > 1 and (whole or snapshot.recent) and digest_of(snapshot.recent) != snapshot.recent_digest
+    if others or digest(snapshot) != snapshot.digest:
+        raise ValueError(f"snapshot {snapshot.version}: its digest does not match its contents")

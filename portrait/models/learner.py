@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from river import linear_model, utils
 
-from portrait.models.churn import FEATURES, MODEL, PRIOR, Scorer, digest, fresh, from_snapshot
+from portrait.models.churn import FEATURES, MODEL, PRIOR, Scorer, digest, digest_of, fresh, from_snapshot, verify
 from portrait.models.measures import clipped
 from portrait.models.prior import PriorLearner
 from portrait.models.scaling import AdaGrad, Scaling
@@ -160,30 +160,30 @@ class Learner:
             "watch": self.watch.state,
             "trial": msgspec.to_builtins(self.trial),
         } | self.scaling.state
-        return Snapshot(
+        recent = list(self.recent)
+        unsigned = Snapshot(
             model=MODEL,
             generation=self.generation,
             lessons=self.lessons,
             trained_at_ms=now_ms,
             offsets=offsets,
-            recent=list(self.recent),
+            recent=recent,
             scorer=scorer,
             learner=learner,
-            metrics=self.metrics(),
-            digest=digest(scorer, learner),
+            metrics={name: float(value) for name, value in self.metrics().items()},  # as JSON gives them back
+            digest="",
             ready=self.trial is None,
             order=self.order,
             declined=self.declined,
             before=self.before,
+            recent_digest=digest_of(recent),
         )
+        return msgspec.structs.replace(unsigned, digest=digest(unsigned))
 
 
 def restore(snapshot: Snapshot) -> Learner:
     """The learner as it was when it made the snapshot. Raises ValueError for a broken one."""
-    if snapshot.model != MODEL or snapshot.format != 1:
-        raise ValueError(f"snapshot of model {snapshot.model!r}, format {snapshot.format}: this code reads {MODEL!r}, format 1")
-    if digest(snapshot.scorer, snapshot.learner) != snapshot.digest:
-        raise ValueError(f"snapshot {snapshot.version}: its digest does not match its contents")
+    verify(snapshot)
     from_snapshot(snapshot)
     try:
         return _restored(snapshot, snapshot.learner)

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from portrait.models.churn import MODEL, Scorer, digest, from_snapshot
+from portrait.models.churn import MODEL, Scorer, from_snapshot, verify
 from portrait.models.watch import watched
 from portrait.structures import DAY_MS
 from schemas.outputs import Order, Pin, Snapshot
@@ -102,7 +102,7 @@ class Shelf:
             raise Refused(f"a snapshot of version {snapshot.version} under the key {name}")
         if snapshot.model == MODEL:
             self.known = max(self.known, order_of(snapshot))
-        scorer = checked(snapshot)
+        scorer = checked(snapshot, whole=name == MODEL)
         if self._horizon_days not in (None, scorer.horizon_days):
             raise Refused(f"{name}: version {snapshot.version} is for a horizon of {scorer.horizon_days} days")
         self.versions[snapshot.version] = msgspec.structs.replace(snapshot, recent=[])
@@ -111,13 +111,10 @@ class Shelf:
             self.newest = snapshot
 
 
-def checked(snapshot: Snapshot) -> Scorer:
-    """The scorer of a snapshot that is whole and fits this code. Raises Refused."""
-    if snapshot.model != MODEL or snapshot.format != 1:
-        raise Refused(f"model {snapshot.model!r}, format {snapshot.format}: this code reads {MODEL!r}, format 1")
-    if digest(snapshot.scorer, snapshot.learner) != snapshot.digest:
-        raise Refused(f"version {snapshot.version}: its digest does not match its contents")
+def checked(snapshot: Snapshot, whole: bool = False) -> Scorer:
+    """The scorer of a snapshot that is as it was made and fits this code. ``whole``: with its lesson ids. Raises Refused."""
     try:
+        verify(snapshot, whole)
         watched(snapshot)
         return from_snapshot(snapshot)
     except ValueError as error:

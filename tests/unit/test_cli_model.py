@@ -29,7 +29,7 @@ from portrait.models.trial import Trial
 from portrait.models.watch import INPUTS, Alarm
 from schemas.outputs import Order, Pin, Snapshot
 from tests.corekit import HORIZON_DAYS
-from tests.unit.test_models_learner import lessons, taught
+from tests.unit.test_models_learner import lessons, signed, taught
 
 
 class Topic:
@@ -245,7 +245,7 @@ def test_an_order_that_the_trainer_declines_is_told_at_once_and_does_not_wait(to
         await send(name, key, value)
         newest, order = topic.shelf().newest, topic.shelf().waiting
         assert newest is not None and order is not None
-        topic.publish(msgspec.structs.replace(newest, declined=order.id))
+        topic.publish(signed(msgspec.structs.replace(newest, declined=order.id)))
 
     topic.send = declining  # type: ignore[method-assign]
     assert says("rollback", code=output.FAILED) == {"generation": 2, "from": "1.20", "begun": None, "declined": True}

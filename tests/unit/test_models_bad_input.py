@@ -9,12 +9,12 @@ import pytest
 
 from portrait import settle
 from portrait.evolve import published
-from portrait.models.churn import FEATURES, Scorer, digest, fresh, from_snapshot
+from portrait.models.churn import FEATURES, Scorer, fresh, from_snapshot
 from portrait.models.learner import Learner, restore
 from schemas.outputs import History, Lesson, Snapshot
 from schemas.registry import LESSONS
 from tests.corekit import HORIZON_DAYS, Customer, click, order
-from tests.unit.test_models_learner import lessons, over_the_wire, taught
+from tests.unit.test_models_learner import lessons, over_the_wire, signed, taught
 
 AMOUNT_MINOR_MAX = 10**13  # the contract takes no more
 
@@ -101,7 +101,7 @@ def without(snapshot: Snapshot, name: str, instead: str) -> Snapshot:
     learner = dict(snapshot.learner)
     for part in ("weights", "g2", "counts", "means", "vars"):
         learner[part] = {instead if each == name else each: value for each, value in learner[part].items()}
-    return msgspec.structs.replace(snapshot, scorer=scorer, learner=learner, digest=digest(scorer, learner))
+    return signed(msgspec.structs.replace(snapshot, scorer=scorer, learner=learner))
 
 
 def test_a_snapshot_of_code_with_other_features_scores_and_is_learned_from() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from portrait.models.churn import MODEL, digest
-from portrait.models.learner import Learner, begin
+from portrait.models.churn import MODEL, digest_of
+from portrait.models.learner import Learner, begin, restore
 from portrait.models.shelf import (
     DAYS_KEPT,
     NEWEST_KEPT,
@@ -24,7 +24,7 @@ from portrait.models.shelf import (
 from portrait.structures import DAY_MS
 from schemas.outputs import Order, Pin, Snapshot
 from tests.corekit import HORIZON_DAYS
-from tests.unit.test_models_learner import lessons, taught
+from tests.unit.test_models_learner import lessons, over_the_wire, signed, taught
 
 
 def put(shelf: Shelf, key: str, record: Any) -> None:
@@ -111,7 +111,7 @@ def test_who_is_on_trial_does_not_score() -> None:
     [
         {"digest": "0" * 32},
         {"model": "value"},
-        {"format": 2},
+        {"format": 3},
         {"scorer": {"features": ["a"]}},
         {"learner": {"watch": {"measures": 3}}},
     ],
@@ -121,10 +121,54 @@ def test_what_is_broken_is_refused_and_changes_nothing(change: dict[str, Any]) -
     shelf = shelf_of(10)
     snapshot = msgspec.structs.replace(taught(20).snapshot({}, 2), **change)
     if "digest" not in change:
-        snapshot = msgspec.structs.replace(snapshot, digest=digest(snapshot.scorer, snapshot.learner))
+        snapshot = signed(snapshot)
     with pytest.raises(Refused):
         put(shelf, MODEL, snapshot)
     assert list(shelf.versions) == ["1.10"] and shelf.newest is not None and shelf.newest.version == "1.10"
+
+
+TAMPERED: dict[str, Any] = {
+    "format": 1, "generation": 77, "lessons": 10**12, "trained_at_ms": -5, "offsets": {"lessons/0": 10**9}, "recent": ["x"],
+    "scorer": {}, "learner": {}, "metrics": {"auc": 9.0}, "digest": "0" * 32, "ready": False, "order": "o9", "declined": "o9",
+    "before": "1.1", "recent_digest": "0" * 32, "model": "value",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("member", Snapshot.__struct_fields__)
+def test_a_snapshot_is_refused_whichever_member_was_tampered_with(member: str) -> None:
+    snapshot = taught(20).snapshot({"lessons/0": 20}, 2)
+    tampered = msgspec.structs.replace(snapshot, **{member: TAMPERED[member]})
+    with pytest.raises(ValueError, match="model" if member == "model" else "digest"):
+        restore(over_the_wire(tampered))
+    shelf = shelf_of(10)
+    for key in (MODEL, kept_key(tampered.version)):
+        with pytest.raises(Refused, match="model" if member == "model" else "digest"):
+            put(shelf, key, tampered)
+    assert list(shelf.versions) == ["1.10"]
+
+
+def test_the_newest_without_its_lesson_ids_is_refused_and_a_copy_is_not() -> None:
+    shelf, copy = shelf_of(10), msgspec.structs.replace(taught(20).snapshot({}, 2), recent=[])
+    with pytest.raises(Refused, match="digest"):
+        put(shelf, MODEL, copy)
+    put(shelf, kept_key("1.20"), copy)
+    assert restore(shelf.versions["1.20"]).lessons == 20
+
+
+def test_versions_of_format_1_are_gone_on_with_and_a_new_one_does_not_pass_for_one() -> None:
+    """Their digest is over scorer and learner alone."""
+    new = msgspec.to_builtins(taught(20).snapshot({"lessons/0": 20}, 2))
+    old = {name: new[name] for name in new if name not in ("before", "recent_digest")} | {"format": 1}
+    old["digest"] = digest_of([old["scorer"], old["learner"]])
+    shelf = shelf_of(10)
+    put(shelf, kept_key("1.20"), old | {"recent": []})
+    put(shelf, MODEL, old)
+    assert shelf.scoring is not None and shelf.scoring.version == "1.20" and shelf.newest is not None
+    again = restore(shelf.newest).snapshot({"lessons/0": 20}, 2)
+    assert (again.format, again.recent, again.scorer) == (2, old["recent"], taught(20).snapshot({}, 0).scorer)
+    put(shelf, MODEL, again)
+    with pytest.raises(Refused, match="digest"):
+        put(shelf, MODEL, new | {"format": 1})
 
 
 def test_a_version_under_the_key_of_another_or_for_another_horizon_is_refused() -> None:

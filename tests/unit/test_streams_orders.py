@@ -11,7 +11,7 @@ from typing import Any, NoReturn, cast
 import msgspec
 import pytest
 
-from portrait.models.churn import MODEL, digest
+from portrait.models.churn import MODEL
 from portrait.models.learner import restore
 from portrait.models.measures import FADE_LABELS, WEEK_MS
 from portrait.models.shelf import ORDER_KEY, PIN_KEY, Refused, Shelf
@@ -24,7 +24,7 @@ from streams.settings import Settings
 from streams.tail import Models
 from streams.trainer import Trainer
 from tests.corekit import HORIZON_DAYS
-from tests.unit.test_models_learner import lessons
+from tests.unit.test_models_learner import lessons, signed
 
 L = (LESSONS, 0)
 HOUR_MS = 3_600_000
@@ -274,8 +274,7 @@ def refuse(topics: Topics, **change: Any) -> None:
     for n, (key, value) in enumerate(topics.models):
         snapshot = msgspec.json.decode(value or b"", type=Snapshot)
         snapshot = msgspec.structs.replace(snapshot, **{part: getattr(snapshot, part) | by for part, by in change.items()})
-        whole = digest(snapshot.scorer, snapshot.learner)
-        topics.models[n] = (key, msgspec.json.encode(msgspec.structs.replace(snapshot, digest=whole)))
+        topics.models[n] = (key, msgspec.json.encode(signed(snapshot)))
 
 
 @pytest.mark.parametrize("change", [{"features": ["other"]}, {"horizon_days": HORIZON_DAYS + 1}], ids=["features", "horizon"])
