@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench.figures import rounded
+from bench.figures import known, rounded, text
 from bench.quality import scores
 from bench.quality.drive import Drive
 from cli.population import Population, Truth
@@ -37,6 +37,7 @@ from schemas.outputs import History, Lesson
 from schemas.registry import BY_NAME
 
 Array = np.ndarray
+NAN = float("nan")
 START_MS = 20_000 * DAY_MS
 #: The features of buying are those before this one; the spend belongs to them too.
 BUYING = FEATURES.index("visits7")
@@ -105,11 +106,14 @@ def main() -> None:
     with Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True) as bar:
         task = bar.add_task("days lived", total=given.days)
         figures = compare(given, lambda: bar.advance(task))
+    figures = known(figures)
     _print(figures)
     sys.stdout.write(msgspec.json.encode(figures).decode() + "\n")
 
 
 def compare(given: argparse.Namespace, step: Callable[[], None]) -> dict[str, Any]:
+    if given.days - given.days // 2 <= given.horizon:
+        raise SystemExit(f"{given.days} days are too few for a horizon of {given.horizon}: the second half is the test")
     lived, truth = _live(given, step)
     first = START_MS // DAY_MS
     test_from, until = first + given.days // 2, first + given.days - given.horizon
@@ -123,7 +127,9 @@ def compare(given: argparse.Namespace, step: Callable[[], None]) -> dict[str, An
         "moments": len(y), "base_rate": rounded(float(y.mean())), "lessons": lived.learner.labels,
     }  # fmt: skip
     for name, risks in (("all_events", everything), ("purchases_alone", alone)):
-        figures[name] = {metric: round(float(value), 5) for metric, value in scores.all_of(y, risks, days).items()}
+        of = scores.all_of(y, risks, days)
+        figures[name] = {metric: round(float(value), 5) for metric, value in of.items()}
+        figures["unknown"] = scores.unknown(of, y)  # the same for both
     for metric in ("auc", "log_loss"):
         gain = scores.paired(scores.METRICS[metric], y, everything, alone, customers, SEED)
         figures[f"{metric}_gain"] = [round(float(value), 5) for value in gain]
@@ -185,7 +191,7 @@ def _alarms(
         both = [c for c in first["all_events"] if c in first["purchases_alone"]]
         earlier = np.array([first["purchases_alone"][c] - first["all_events"][c] for c in both])
         row["days_earlier"] = {
-            "mean": rounded(float(earlier.mean())), "median": float(np.median(earlier)), "customers": len(both),
+            "mean": rounded(_mean(earlier)), "median": float(np.median(earlier)) if both else NAN, "customers": len(both),
             "interval": [rounded(v) for v in _interval(earlier)],
             "by_cause": {
                 cause: rounded(float(np.mean(of)))
@@ -207,7 +213,13 @@ def _first(customers: Array, days: Array, alarm: Array, left: dict[str, int], ho
     return first
 
 
+def _mean(values: Array) -> float:
+    return float(values.mean()) if len(values) else NAN
+
+
 def _interval(values: Array) -> tuple[float, float]:
+    if not len(values):
+        return NAN, NAN
     rng = np.random.default_rng(SEED)
     means = [values[rng.integers(0, len(values), len(values))].mean() for _ in range(1000)]
     return float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975))
@@ -225,8 +237,8 @@ def _print(figures: dict[str, Any]) -> None:
     for name in ("all_events", "purchases_alone"):
         row = figures[name]
         caught = (f"{alarms[name]['caught_before_leaving']:.1%}" for alarms in figures["alarms"])
-        table.add_row(name.replace("_", " "), f"{row['auc']:.4f}", f"{row['log_loss']:.4f}", f"{row['ece']:.4f}", *caught)
-    days = ", ".join(f"{a['days_earlier']['mean']:+.1f}" for a in figures["alarms"])
+        table.add_row(name.replace("_", " "), *(text(row[metric], ".4f") for metric in ("auc", "log_loss", "ece")), *caught)
+    days = ", ".join(text(a["days_earlier"]["mean"], "+.1f") for a in figures["alarms"])
     Console(highlight=False, width=130).print(table, f"days earlier, mean: {days}", "")
 
 

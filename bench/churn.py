@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench.figures import rounded
+from bench.figures import known, rounded, text
 from bench.quality import peers, scores
 from bench.quality.drive import Drive, Moments, labels
-from bench.quality.logs import READERS, Purchase, read
+from bench.quality.logs import READERS, Purchase, last_known, read
 
 SEED = 1
 
@@ -32,7 +32,7 @@ def main() -> None:
         console.print(f"{given.log} can't be read: {error}")
         sys.exit(2)
     with Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True) as bar:
-        figures = compare(purchases, given, lambda title, total: _step(bar, title, total))
+        figures = known(compare(purchases, given, lambda title, total: _step(bar, title, total)))
     _print(figures)
     print(msgspec.json.encode(figures).decode())
 
@@ -64,13 +64,13 @@ def compare(
 ) -> dict[str, Any]:
     first, last = purchases[0].day, purchases[-1].day
     start = first + (given.test_from if given.test_from is not None else (last - first + 1) // 2)
-    until = last - given.horizon
-    if start >= until:
-        raise SystemExit(f"the log has {last - first} days: too few for a horizon of {given.horizon}")
+    until = last_known(purchases, given.horizon, start + 1)
     drive = Drive(given.horizon, given.grid)
     moments = drive.run(purchases, until, step("the product", until - first + 1))
     y = labels(moments, purchases, given.horizon)
     tested = moments.days >= start
+    if not tested.any():
+        raise SystemExit(f"nobody is scored from day {start - first} to {until - first}: give a smaller --grid or a longer log")
     found = {"portrait": moments.risks}
     x = np.hstack([peers.features(moments, purchases), moments.features])  # the peer sees all that the product sees, and more
     for name, settings in peers.HGB.items():
@@ -96,7 +96,9 @@ def _figures(y: np.ndarray, found: dict[str, np.ndarray], moments: Moments, test
     days, customers = moments.days[tested], moments.customers[tested]
     ours = found["portrait"]
     figures: dict[str, Any] = {"moments": len(y), "base_rate": rounded(float(y.mean()))}
-    figures |= {name: round(value, 5) for name, value in scores.all_of(y, ours, days).items()}
+    of_ours = scores.all_of(y, ours, days)
+    figures |= {name: round(value, 5) for name, value in of_ours.items()}
+    figures["unknown"] = scores.unknown(of_ours, y)
     for name, risks in found.items():
         if name != "portrait":
             figures[name] = {metric: round(value, 5) for metric, value in scores.all_of(y, risks, days).items()}
@@ -123,11 +125,13 @@ def _print(figures: dict[str, Any]) -> None:
         "model", "AUC", "PR-AUC returns", "log-loss", "Brier", "ECE", "ECE, 3 worst months", "our AUC less theirs", box=None
     )
     names = ["auc", "pr_auc_returns", "log_loss", "brier", "ece", "ece_worst_months"]
-    table.add_row("Portrait", *(f"{figures[name]:.4f}" for name in names), "")
+    table.add_row("Portrait", *(text(figures[name], ".4f") for name in names), "")
     for peer in (*peers.HGB, "mbg_monthly"):
-        gain, low, high = figures[peer]["our_auc_less_theirs"]
-        table.add_row(peer, *(f"{figures[peer][name]:.4f}" for name in names), f"{gain:+.4f} ({low:+.4f} to {high:+.4f})")
-    Console(highlight=False, width=130).print(table, "")
+        gain, low, high = (text(value, "+.4f") for value in figures[peer]["our_auc_less_theirs"])
+        table.add_row(peer, *(text(figures[peer][name], ".4f") for name in names), f"{gain} ({low} to {high})")
+    Console(highlight=False, width=130).print(
+        table, *(f"{name}: {why}" for name, why in figures["unknown"].items()), "", sep="\n"
+    )
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from statistics import median
+from typing import Any
 
 import numpy as np
 
@@ -25,3 +27,16 @@ def quantile(values: np.ndarray | Sequence[float], share: float) -> float:
 def rounded(value: float) -> float:
     """Four significant digits are more than a benchmark knows."""
     return float(f"{value:.4g}")
+
+
+def known(figures: Any) -> Any:
+    """The same figures with None, JSON's null, for each that is no finite number: JSON has neither nan nor infinity."""
+    if isinstance(figures, dict):
+        return {name: known(value) for name, value in figures.items()}
+    if isinstance(figures, list):
+        return [known(value) for value in figures]
+    return None if isinstance(figures, float) and not isfinite(figures) else figures
+
+
+def text(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

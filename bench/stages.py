@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench.figures import rounded
+from bench.figures import known, rounded
 from bench.quality.drive import Drive, Moments, labels
-from bench.quality.logs import READERS, Purchase, read
+from bench.quality.logs import READERS, Purchase, last_known, read
 
 #: From most to least likely to buy again; a prospect has bought nothing and is in no log of purchases.
 ORDER = ("mature", "growing", "won_back", "new", "declining", "dormant", "churned")
@@ -36,12 +36,12 @@ def main() -> None:
     except (OSError, ValueError) as error:
         console.print(f"{given.log} can't be read: {error}")
         sys.exit(2)
-    until = purchases[-1].day - given.horizon
+    until = last_known(purchases, given.horizon, purchases[0].day)
     with Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True) as bar:
         task = bar.add_task("the product", total=until - purchases[0].day + 1)
         drive = Drive(given.horizon, given.grid)
         moments = drive.run(purchases, until, lambda: bar.advance(task))
-    figures = of(moments, purchases, given.horizon, given.grid)
+    figures = known(of(moments, purchases, given.horizon, given.grid))
     _print(figures)
     print(msgspec.json.encode(figures).decode())
 
@@ -57,23 +57,27 @@ def of(moments: Moments, purchases: list[Purchase], horizon: int, grid: int) -> 
     }
     down = [rates[stage] for stage in ("mature", "growing", "new") if stage in rates]
     silent = [rates[stage] for stage in ("declining", "dormant", "churned") if stage in rates]
+    changes = _changes(moments)
+    why = {"changes_per_customer_year": "nobody has two moments"} if np.isnan(changes) else {}
+    if not rates:
+        why["return_rate"] = "no timer was due: give a smaller --grid or a longer log"
     return {
         "horizon_days": horizon, "grid_days": grid, "customers": len(np.unique(moments.customers)),
         "return_rate": {stage: rounded(rate) for stage, rate in rates.items()},
         "moments": {stage: int((timer & (moments.stages == stage)).sum()) for stage in rates},
         "monotone_with_purchases": down == sorted(down, reverse=True),
         "monotone_with_silence": silent == sorted(silent, reverse=True),
-        "changes_per_customer_year": rounded(_changes(moments)),
+        "changes_per_customer_year": rounded(changes), "unknown": why,
     }  # fmt: skip
 
 
 def _changes(moments: Moments) -> float:
-    """Stage changes from one moment of a customer to the next, per customer and year."""
+    """Stage changes from one moment of a customer to the next, per customer and year; nan where nobody has two."""
     order = np.lexsort((moments.days, moments.customers))
     customers, days, stages = moments.customers[order], moments.days[order], moments.stages[order]
     same = customers[1:] == customers[:-1]
     changes = int((same & (stages[1:] != stages[:-1])).sum())
-    return changes / (float((days[1:] - days[:-1])[same].sum()) / YEAR_DAYS)
+    return changes / (float((days[1:] - days[:-1])[same].sum()) / YEAR_DAYS) if same.any() else float("nan")
 
 
 def _print(figures: dict[str, Any]) -> None:

@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench.figures import rounded
+from bench.figures import known, rounded, text
 from bench.quality import forecasts, scores
 from bench.quality.drive import Drive
-from bench.quality.logs import READERS, Purchase, read
+from bench.quality.logs import READERS, Purchase, last_known, read
 from bench.quality.peers import histories
 from portrait.models.value import Value
 
@@ -46,10 +46,8 @@ def main() -> None:
         console.print(f"{given.log} can't be read: {error}")
         sys.exit(2)
     first, last = purchases[0].day, purchases[-1].day
-    middle, until = (first + last + 1) // 2, last - given.horizon
-    if middle > until:
-        console.print(f"the log has {last - first} days: too few for a horizon of {given.horizon}")
-        sys.exit(2)
+    middle = (first + last + 1) // 2
+    until = last_known(purchases, given.horizon, middle)
     days = sorted({int(day) for day in np.linspace(middle, until, given.splits)})
     with Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True) as bar:
         task = bar.add_task("the product", total=until - first + 1)
@@ -59,6 +57,7 @@ def main() -> None:
         "format": given.format, "horizon_days": given.horizon, "test_days": [day - first for day in days],
         "value_us": rounded(drive.value_s * 1e6 / sum(len(test.customers) for test in tests)),
     }  # fmt: skip
+    figures = known(figures)
     _print(figures)
     print(msgspec.json.encode(figures).decode())
 
@@ -115,7 +114,21 @@ def _figures(tests: list[Test], purchases: list[Purchase], horizon: int) -> dict
     customers = np.concatenate([np.array(test.customers) for test in tests])
     for (peer, kind, metric), gain in _gains(came, expected, customers).items():
         figures[peer][kind][f"our_{metric}_less_theirs"] = [rounded(value) for value in gain]
-    return figures | {"next": _next(tests, purchases), "flags": _flags(tests, histories(purchases), horizon)}
+    flags = _flags(tests, histories(purchases), horizon)
+    return figures | {"next": _next(tests, purchases), "flags": flags, "unknown": _unknown(came["spend"], figures, flags)}
+
+
+def _unknown(spend: Array, figures: dict[str, Any], flags: dict[str, float]) -> dict[str, str]:
+    """figure -> why it is nan."""
+    why = {}
+    if any(np.isnan(figures[name]["spend"]["rank"]) for name in ("portrait", *forecasts.PEERS)):
+        why["rank"] = "all spent alike, or are expected to"
+    if not spend.any():
+        nothing = "nobody who was known bought within the horizon"
+        why |= dict.fromkeys(("bias", "rank", "capture", "high_share_of_spend"), nothing)
+    if np.isnan(flags["others_spend_beats_their_past"]):
+        why["others_spend_beats_their_past"] = "nobody had five purchase days and half a year"
+    return why
 
 
 def _gains(
@@ -164,11 +177,12 @@ def _flags(tests: list[Test], of: forecasts.Histories, horizon: int) -> dict[str
     rising = np.concatenate([[value.rising for value in test.values] for test in tests])
     spend = np.concatenate([test.came["spend"] for test in tests])
     beat = np.concatenate([_beat_their_past(test, of, horizon) for test in tests])
+    past = beat[~rising & ~np.isnan(beat)]
     return {
-        "high_share": rounded(float(high.mean())), "high_share_of_spend": rounded(float(spend[high].sum() / spend.sum())),
+        "high_share": rounded(float(high.mean())), "high_share_of_spend": rounded(forecasts.share(spend, high)),
         "rising_share": rounded(float(rising.mean())),
         "rising_spend_beats_their_past": rounded(float(np.nanmean(beat[rising]))) if rising.any() else 0.0,
-        "others_spend_beats_their_past": rounded(float(np.nanmean(beat[~rising]))),
+        "others_spend_beats_their_past": rounded(float(past.mean())) if len(past) else float("nan"),
     }  # fmt: skip
 
 
@@ -203,9 +217,11 @@ def _print(figures: dict[str, Any]) -> None:
         console.print()
 
 
-def _text(kind: str, metric: str, value: float, sign: str = "") -> str:
+def _text(kind: str, metric: str, value: float | None, sign: str = "") -> str:
     """Money in whole units."""
-    return f"{value / 100:{sign}.2f}" if kind == "spend" and metric in ("mae", "rmse") else f"{value:{sign}.4f}"
+    if value is not None and kind == "spend" and metric in ("mae", "rmse"):
+        return f"{value / 100:{sign}.2f}"
+    return text(value, f"{sign}.4f")
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def _least(fit: Callable[[float], Array]) -> Array:
             continue
         if np.isfinite(found).all():
             return found
-    raise RuntimeError("lifetimes can't be fitted to this log")
+    raise SystemExit("`lifetimes` can't be fitted to this log: too few customers, or too few who bought again")
 
 
 PEERS: Mapping[str, Callable[[Histories, Sequence[str], int, int], tuple[Array, Array]]] = {
@@ -84,8 +84,8 @@ def rmse(y: Array, p: Array) -> float:
 
 
 def bias(y: Array, p: Array) -> float:
-    """Of the total: 0.1 stands for a tenth too many."""
-    return float(p.mean() / y.mean() - 1)
+    """Of the total: 0.1 stands for a tenth too many; nan where nothing came."""
+    return float(p.mean() / y.mean() - 1) if y.any() else float("nan")
 
 
 def deviance(y: Array, p: Array) -> float:
@@ -95,14 +95,19 @@ def deviance(y: Array, p: Array) -> float:
 
 
 def rank(y: Array, p: Array) -> float:
-    """Spearman's correlation."""
-    return float(spearmanr(y, p)[0])
+    """Spearman's correlation; nan where all are alike."""
+    return float(spearmanr(y, p)[0]) if np.ptp(y) and np.ptp(p) else float("nan")
 
 
 def capture(y: Array, p: Array) -> float:
-    """Which part of all falls to the tenth from whom most was expected."""
+    """Which part of all falls to the tenth from whom most was expected; nan where nothing came."""
     top = np.argsort(-p, kind="stable")[: max(1, int(len(y) * TOP_SHARE))]
-    return float(y[top].sum() / y.sum())
+    return share(y, top)
+
+
+def share(y: Array, of: Array) -> float:
+    """Which part of all falls to ``of``, a mask or indexes; nan where there is nothing."""
+    return float(y[of].sum() / y.sum()) if y.any() else float("nan")
 
 
 METRICS: Mapping[str, Mapping[str, Callable[[Array, Array], float]]] = {

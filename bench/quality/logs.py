@@ -10,7 +10,7 @@ import csv
 import gzip
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -36,6 +36,18 @@ def read(path: Path, format_: str) -> list[Purchase]:
     if not amounts:
         raise ValueError(f"{path}: no purchases in it; is it of the format {format_}?")
     return [Purchase(customer, day, max(1, round(amount * 100))) for (day, customer), amount in sorted(amounts.items())]
+
+
+def last_known(purchases: Sequence[Purchase], horizon_days: int, start: int) -> int:
+    """The last day of which the log tells what came within the horizon. Ends the command, and says why, if that is before
+    ``start``."""
+    first, last = purchases[0].day, purchases[-1].day
+    if last - horizon_days < start:
+        raise SystemExit(
+            f"the log has {last - first} days: too few for a horizon of {horizon_days} and a start on day {start - first}; "
+            "give a shorter --horizon or a longer log"
+        )
+    return last - horizon_days
 
 
 def _open(path: Path) -> io.TextIOBase:

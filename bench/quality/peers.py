@@ -122,7 +122,7 @@ def _fit(repeats: Array, last: Array, age: Array) -> tuple[float, float, float, 
             return float(found["r"]), float(found["alpha"]), float(found["a"]), float(found["b"])
         except Exception:  # ConvergenceError, or an overflow on the way
             continue
-    raise RuntimeError("MBG/NBD could not be fitted to this log")
+    raise SystemExit("`lifetimes` can't be fitted to this log: too few customers, or too few who bought again")
 
 
 def none_within(parameters: tuple[float, float, float, float], x: Array, recency: Array, tenure: Array, horizon: int) -> Array:

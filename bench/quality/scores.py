@@ -10,17 +10,23 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 Array = np.ndarray
 BINS = 20
+MONTH_LEAST = 5 * BINS
 RESAMPLES = 200
 LEAST, GREATEST = 1e-6, 1 - 1e-6
 
 
 def auc(y: Array, p: Array) -> float:
-    return float(roc_auc_score(y, p))
+    """nan where all end alike."""
+    return float(roc_auc_score(y, p)) if _both(y) else float("nan")
 
 
 def pr_auc_returns(y: Array, p: Array) -> float:
-    """Average precision of the customers who do buy (``y`` is 0), ranked by 1 - p."""
-    return float(average_precision_score(1 - y, 1 - p))
+    """Average precision of the customers who do buy (``y`` is 0), ranked by 1 - p; nan where all end alike."""
+    return float(average_precision_score(1 - y, 1 - p)) if _both(y) else float("nan")
+
+
+def _both(y: Array) -> bool:
+    return bool(y.any() and not y.all())
 
 
 def log_loss(y: Array, p: Array) -> float:
@@ -41,10 +47,10 @@ def ece(y: Array, p: Array) -> float:
 
 
 def worst_months(y: Array, p: Array, days: Array, worst: int = 3) -> float:
-    """The mean ECE of the ``worst`` windows of 30 days."""
+    """The mean ECE of the ``worst`` windows of 30 days; nan where none has MONTH_LEAST moments."""
     months = (days - days.min()) // 30
     found = sorted(
-        (ece(y[months == m], p[months == m]) for m in np.unique(months) if (months == m).sum() >= 5 * BINS), reverse=True
+        (ece(y[months == m], p[months == m]) for m in np.unique(months) if (months == m).sum() >= MONTH_LEAST), reverse=True
     )
     return float(np.mean(found[:worst])) if found else float("nan")
 
@@ -63,6 +69,13 @@ def all_of(y: Array, p: Array, days: Array) -> dict[str, float]:
     return {**figures, "ece_worst_months": worst_months(y, p, days)}
 
 
+def unknown(figures: Mapping[str, float], y: Array) -> dict[str, str]:
+    """metric -> why it is nan, of what `all_of` gives."""
+    alike = f"all {len(y):,} moments end alike ({'nothing was' if y.all() else 'something was'} bought); it needs both outcomes"
+    few = f"no 30 days of the test have {MONTH_LEAST} moments"
+    return {name: few if name == "ece_worst_months" else alike for name, value in figures.items() if np.isnan(value)}
+
+
 def resamples(customers: Array, seed: int) -> Iterator[Array]:
     """Rows by the bootstrap over customers: they, not moments, are independent."""
     rng = np.random.default_rng(seed)
@@ -77,7 +90,10 @@ def resamples(customers: Array, seed: int) -> Iterator[Array]:
 def paired(
     metric: Callable[[Array, Array], float], y: Array, ours: Array, peer: Array, customers: Array, seed: int
 ) -> list[float]:
-    """[difference, low, high]: ours - peer, with its 95 % interval."""
+    """[difference, low, high]: ours - peer, with its 95 % interval; nan where the metric is. Resamples in which all end alike,
+    which few customers give, have no AUC and are left out."""
+    if np.isnan(metric(y, ours)):
+        return [float("nan")] * 3
     differences = [metric(y[rows], ours[rows]) - metric(y[rows], peer[rows]) for rows in resamples(customers, seed)]
-    low, high = np.quantile(differences, [0.025, 0.975])
+    low, high = np.nanquantile(differences, [0.025, 0.975])
     return [metric(y, ours) - metric(y, peer), float(low), float(high)]

@@ -1,0 +1,110 @@
+"""What the commands on logs of purchases say where a log is too short, or tells too little for a figure."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench import causes, churn, stages, value
+from bench.figures import known, text
+from bench.quality import forecasts, scores
+from bench.quality.logs import Purchase, last_known
+
+FIRST = date(2025, 1, 1)
+
+
+def log_of(path: Path, days: dict[str, list[int]]) -> Path:
+    lines = [f"{customer},{FIRST + timedelta(days=day)},{10 + day * 7 % 13}" for customer, of in days.items() for day in of]
+    path.write_text("\n".join(["customer,time,amount", *lines]) + "\n")
+    return path
+
+
+def run(command: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    monkeypatch.setattr(sys, "argv", ["bench", *arguments])
+    command.main()
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert "NaN" not in last and "Infinity" not in last
+    return json.loads(last)
+
+
+@pytest.mark.parametrize("command", [stages, churn, value])
+def test_a_log_shorter_than_the_horizon_is_said_not_thrown(command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = log_of(tmp_path / "log.csv", {"a": [0, 10], "b": [3, 40]})
+    monkeypatch.setattr(sys, "argv", ["bench", "--log", str(log), "--format", "csv", "--horizon", "60"])
+    with pytest.raises(SystemExit, match="the log has 40 days: too few for a horizon of 60"):
+        command.main()
+
+
+def test_a_simulation_shorter_than_the_horizon_is_said_not_thrown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench", "--days", "100", "--horizon", "60"])
+    with pytest.raises(SystemExit, match="100 days are too few for a horizon of 60"):
+        causes.main()
+
+
+def test_the_last_known_day_leaves_a_horizon() -> None:
+    purchases = [Purchase("a", 100, 1), Purchase("a", 160, 1)]
+    assert last_known(purchases, 60, 100) == 100
+    with pytest.raises(SystemExit):
+        last_known(purchases, 61, 100)
+
+
+def test_stages_of_customers_with_one_moment_each_have_no_rate_of_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = log_of(tmp_path / "log.csv", {"a": [0], "b": [30]})
+    found = run(stages, monkeypatch, capsys, "--log", str(log), "--format", "csv", "--horizon", "30", "--grid", "900")
+    assert found["changes_per_customer_year"] is None
+    assert found["unknown"]["changes_per_customer_year"] == "nobody has two moments"
+
+
+def test_churn_where_nobody_returns_says_null_and_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days = {f"c{n}": [n % 40, n % 40 + 7 + n % 5] for n in range(60)} | {"last": [140]}
+    log = log_of(tmp_path / "log.csv", days)
+    monkeypatch.setattr(scores, "RESAMPLES", 5)
+    arguments = ("--log", str(log), "--format", "csv", "--horizon", "30", "--no-truncation", "--test-from", "70")
+    found = run(churn, monkeypatch, capsys, *arguments)
+    assert (found["base_rate"], found["auc"], found["mbg_monthly"]["our_auc_less_theirs"]) == (1.0, None, [None] * 3)
+    assert found["log_loss"] > 0
+    assert "end alike (nothing was bought)" in found["unknown"]["auc"]
+    assert found["unknown"].keys() >= {"auc", "pr_auc_returns"}
+
+
+def test_what_is_measured_of_nothing_is_unknown() -> None:
+    nothing, some = np.zeros(4), np.array([1.0, 2.0, 3.0, 5.0])
+    for metric in (forecasts.bias, forecasts.rank, forecasts.capture):
+        assert np.isnan(metric(nothing, some))
+        assert not np.isnan(metric(some, some))
+    assert np.isnan(forecasts.rank(some, np.ones(4)))
+    figures = {name: {"spend": {"rank": 0.5}} for name in ("portrait", *forecasts.PEERS)}
+    none = value._unknown(nothing, figures, {"others_spend_beats_their_past": float("nan")})
+    assert none.keys() == {"bias", "rank", "capture", "high_share_of_spend", "others_spend_beats_their_past"}
+    assert value._unknown(some, figures, {"others_spend_beats_their_past": 0.5}) == {}
+
+
+@pytest.mark.parametrize("outcome", [0, 1])
+def test_what_needs_both_outcomes_is_unknown_where_all_end_alike(outcome: int) -> None:
+    y, p, customers = np.full(8, outcome), np.linspace(0.1, 0.9, 8), np.arange(8)
+    found = scores.all_of(y, p, np.arange(8))
+    assert scores.unknown(found, y).keys() == {"auc", "pr_auc_returns", "ece_worst_months"}
+    assert np.isnan(scores.paired(scores.auc, y, p, p, customers, 1)).all()
+    assert not np.isnan(scores.paired(scores.brier, y, p, p, customers, 1)).any()
+
+
+def test_resamples_that_end_alike_are_left_out_of_an_interval() -> None:
+    y, p = np.array([0, 1, 1]), np.array([0.2, 0.7, 0.9])
+    assert scores.paired(scores.auc, y, p, 1 - p, np.arange(3), 1) == [1.0, 1.0, 1.0]
+    assert scores.unknown(scores.all_of(y, p, np.arange(3)), y).keys() == {"ece_worst_months"}
+
+
+def test_what_is_no_number_is_null() -> None:
+    nan = float("nan")
+    assert known({"a": [1.5, nan], "b": {"c": float("inf")}, "d": 2}) == {"a": [1.5, None], "b": {"c": None}, "d": 2}
+    assert (text(None, ".4f"), text(0.5, "+.1f")) == ("-", "+0.5")
