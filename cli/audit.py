@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 import oracle.facts
+from language.names import Names
 from oracle import log
 from portrait.features.registry import FEATURES
 from portrait.state import State, decode, facts, source_of
@@ -124,9 +125,11 @@ class Audit:
                 ends[tp] = max(ends.get(tp, 0), end)
         return ends
 
-    def begin_log(self, replayed: Container[str], held: Container[str], *, held_is_complete: bool) -> None:
+    def begin_log(
+        self, replayed: Container[str], held: Container[str], *, held_is_complete: bool, names: Names | None = None
+    ) -> None:
         """``replayed``, ``held``: origins in the topics of replayed and of dead letters, read after the positions were."""
-        self._reader = log.Reader(replayed, held)
+        self._reader = log.Reader(replayed, held, names)
         self._held = held if held_is_complete else None
 
     def take_record(self, record: log.Record) -> None:

@@ -29,7 +29,7 @@ from streams.log import TP
 from streams.mend import Mended, broken
 from streams.metrics import Metrics
 from streams.rebuild import CantRebuild, Options, Rebuild
-from streams.settings import Settings
+from streams.settings import Settings, names_of
 from streams.tail import Models
 
 EVENT_NAMES = [topic.name for topic in EVENT_TOPICS]
@@ -149,6 +149,7 @@ async def _rebuild(
                     options._replace(ids=whom),
                     scorer=await _scorer(settings),
                     skipped=await kafka.origins(settings.kafka, REPLAYED) | await kafka.origins(settings.kafka, DEAD_LETTERS),
+                    names=names_of(settings),
                     random_bytes=secrets.token_bytes,
                     wall_ms=lambda: time.time_ns() // 1_000_000,
                     watcher=watcher,

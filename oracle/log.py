@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
+from language.names import Names
 from oracle.facts import facts
 from schemas.event import Event, Rejection, decode
 
@@ -65,9 +66,10 @@ class Fold(NamedTuple):
 class Reader:
     """Says what each record holds. Takes the records in the order of the offsets within each partition."""
 
-    def __init__(self, replayed: Container[str] = NOTHING, held: Container[str] = NOTHING) -> None:
-        """``replayed`` are origins that came in again by a replay, ``held`` those that stand in the topic of dead letters."""
-        self._replayed, self._held = replayed, held
+    def __init__(self, replayed: Container[str] = NOTHING, held: Container[str] = NOTHING, names: Names | None = None) -> None:
+        """``replayed`` are origins that came in again by a replay, ``held`` those that stand in the topic of dead letters.
+        ``names`` are looked for in texts, as the workers do."""
+        self._replayed, self._held, self._names = replayed, held, names
         self._recent: dict[tuple[str, int], dict[str, array[int]]] = defaultdict(lambda: defaultdict(lambda: array("Q")))
 
     def take(self, record: Record) -> Event | Dead | None:
@@ -80,7 +82,11 @@ class Reader:
             return Dead(origin, found.reason, found.path)
         if origin in self._held:
             return Dead(origin, "held", "")
-        return found if self._is_new(record, found) else None
+        if not self._is_new(record, found):
+            return None
+        if self._names is not None:
+            found.data = self._names.read(found.data)
+        return found
 
     def _is_new(self, record: Record, event: Event) -> bool:
         """Remembers an event that counts."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from language.names import Names
 from portrait.evolve import Arrival
 from portrait.state import mark_of
 from schemas.event import Event, Rejection, decode
@@ -35,9 +36,11 @@ class Intake(NamedTuple):
     refused: list[str]  # field of each value that cleaning left out
 
 
-def take_in(records: Mapping[TP, Sequence[Record]], replayed: Container[str], held: Offsets = NOBODY) -> Intake:
+def take_in(
+    records: Mapping[TP, Sequence[Record]], replayed: Container[str], held: Offsets = NOBODY, names: Names | None = None
+) -> Intake:
     """Decode all records. ``replayed``: origins (as text) that are folded by their replay instead. ``held``: dead letters, which
-    are not folded before that either."""
+    are not folded before that either. ``names`` are looked for in texts."""
     intake = Intake({}, [], [], {}, {}, 0, [])
     arrivals, skipped = intake.arrivals, 0
     for tp, of_partition in records.items():
@@ -54,6 +57,8 @@ def take_in(records: Mapping[TP, Sequence[Record]], replayed: Container[str], he
                     skipped += 1
                     continue
                 decoded += 1
+                if names is not None:
+                    event.data = names.read(event.data)
                 if event.refused:
                     intake.refused.extend(event.refused)
                 if event.time_ms > reached:

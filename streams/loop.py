@@ -25,6 +25,7 @@ from typing import NoReturn, TypeVar
 
 import structlog
 
+from language.names import Names
 from portrait.models.churn import Scorer
 from portrait.state import BrokenState, NewerFormat
 from profile_store.contract import (
@@ -83,15 +84,16 @@ class Loop:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         look_again: Callable[[Sequence[TP]], Awaitable[Mapping[TP, int]]] | None = None,
         dead_letters: Callable[[], AsyncIterator[str]] = no_letters,
+        names: Names | None = None,
     ) -> None:
         """``die`` ends the process at once and does not return. ``scorer`` and ``replayed`` give the newest known at any time.
 
         ``look_again``: the ends of partitions, for sure, for what would be refused by those that `start_offsets` was told.
-        ``dead_letters``: the origins of all that there are, see `Held`.
+        ``dead_letters``: the origins of all that there are, see `Held`. ``names`` are looked for in texts.
         """
         self._settings, self._store, self._log, self._metrics = settings, store, log_, metrics
         self._wall_ms, self._sleep, self._die = wall_ms, sleep, die
-        self._replayed, self._look_again = replayed, look_again
+        self._replayed, self._look_again, self._names = replayed, look_again, names
         self._profiles = Profiles(
             store,
             log_.publish,
@@ -223,7 +225,7 @@ class Loop:
 
     async def _batch(self, records: Mapping[TP, Sequence[Record]], loud: bool, reached: Mapping[TP, int] = NOTHING) -> None:
         with self._metrics.batch_seconds.time():
-            intake = take_in(records, self._replayed(), self._held.offsets)
+            intake = take_in(records, self._replayed(), self._held.offsets, self._names)
             offsets = next_offsets(records, reached)
             at_end = {tp: self._at_end(tp, offset) for tp, offset in offsets.items()}
             positions = {

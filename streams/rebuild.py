@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from language.names import Names
 from portrait.models.churn import Scorer
 from profile_store.contract import MendingStore, Position, Write
 from streams.log import TP
@@ -97,13 +98,15 @@ class Rebuild:
         skipped: Container[str],
         random_bytes: Callable[[int], bytes],
         wall_ms: Callable[[], int],
+        names: Names | None = None,
         watcher: Watcher | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """``partitions``: all of the event topics. ``skipped``: origins that stand in the topics of (replayed) dead letters."""
+        """``partitions``: all of the event topics. ``skipped``: origins that stand in the topics of (replayed) dead letters.
+        ``names`` are looked for in texts."""
         self._store, self._log, self._partitions, self._options = store, log, partitions, options
         self._scorer, self._skipped, self._random_bytes, self._wall_ms = scorer, skipped, random_bytes, wall_ms
-        self._watcher, self._sleep = watcher or Watcher(), sleep
+        self._watcher, self._sleep, self._names = watcher or Watcher(), sleep, names
         self._steady = Steady(store, options.name, self._watcher.waiting, sleep)
         self._done = Done(wall_ms())
         self._waits_since: dict[str, int] = {}  # customers whose effects are on their way
@@ -130,7 +133,9 @@ class Rebuild:
         positions = await self._positions()
         beginnings, ends = await self._check_log(positions)
         options, place = self._options, self._done.place
-        fold = Refold(self._log, beginnings, low=place, ids=options.ids, skipped=self._skipped, room=options.room)
+        fold = Refold(
+            self._log, beginnings, low=place, ids=options.ids, skipped=self._skipped, room=options.room, names=self._names
+        )
         await self._read_log(fold, positions, beginnings)
         self.counts["events"] += fold.events
         whom = {*fold.states, *await self._known(fold)}

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Collection, Container, Mapping, Seque
 from typing import Protocol
 from zlib import crc32
 
+from language.names import Names
 from portrait.evolve import Arrival
 from portrait.renew import refold
 from portrait.state import State, mark_of, source_of
@@ -77,12 +78,14 @@ class Refold:
         ids: frozenset[str] | None = None,
         skipped: Container[str] = (),
         room: int,
+        names: Names | None = None,
     ) -> None:
-        """``ids``: None stands for everybody. ``skipped``: origins of records that don't count. ``room``: states, at most."""
+        """``ids``: None stands for everybody. ``skipped``: origins of records that don't count. ``room``: states, at most.
+        ``names`` are looked for in texts."""
         self.low, self.high = low, PLACES
         self.states: dict[str, State] = {}
         self.events = 0
-        self._log, self._skipped, self._room = log, skipped, room
+        self._log, self._skipped, self._room, self._names = log, skipped, room, names
         self._keys = None if ids is None else frozenset(customer_id.encode() for customer_id in ids)
         self._read = dict(beginnings)  # the next offset of each partition
         self._floor: dict[int, int] = {}  # what lies below it is folded for everybody
@@ -140,7 +143,7 @@ class Refold:
         by_partition: dict[TP, list[Record]] = {}
         for record in records:
             by_partition.setdefault((record.topic, record.partition), []).append(record)
-        for customer_id, arrivals in take_in(by_partition, self._skipped).arrivals.items():
+        for customer_id, arrivals in take_in(by_partition, self._skipped, names=self._names).arrivals.items():
             self._take(customer_id, arrivals)
         while len(self.states) > self._room and self.high > self.low + 1:  # of one and the same place all are held
             self._make_room()

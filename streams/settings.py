@@ -9,6 +9,9 @@ from typing import Literal
 
 import msgspec
 
+from language.names import Names
+from language.names import load as load_names
+
 Clock = Literal["wall", "stream"]
 
 
@@ -34,9 +37,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sweep_interval_ms: int = 1000
     actions_per_minute_max: int = 600  # a cap over all customers of one worker
     session_timeout_s: float = 10.0
+    names: str = ""  # JSON: rivals, brands and products to look for in texts (docs/language.md); in a file: PORTRAIT_NAMES_FILE
     http_host: str = "127.0.0.1"
     http_port: int = 6066  # /livez /readyz /metrics; 0: any free port; -1: none
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+
+
+def names_of(settings: Settings) -> Names | None:
+    """What is looked for in texts; None: nothing. Raises SettingsError."""
+    try:
+        return load_names(settings.names.encode()) if settings.names.strip() else None
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise SettingsError(f"PORTRAIT_NAMES: {error}; docs/language.md shows what it may hold") from error
 
 
 def load(environ: Mapping[str, str]) -> Settings:
@@ -69,6 +81,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         )
     if not -1 <= settings.http_port <= 65535 or settings.session_timeout_s < 1 or not settings.kafka:
         raise SettingsError("PORTRAIT_HTTP_PORT: -1 to 65535; PORTRAIT_SESSION_TIMEOUT_S: at least 1; PORTRAIT_KAFKA: not empty")
+    names_of(settings)
     if "{" in settings.prefix or "}" in settings.prefix:
         raise SettingsError("PORTRAIT_PREFIX: braces would change the cluster's slot of every key")
     return settings

@@ -29,7 +29,7 @@ from streams.log import TP
 from streams.loop import Loop
 from streams.metrics import Metrics
 from streams.producer import Publisher
-from streams.settings import Settings
+from streams.settings import Settings, names_of
 from streams.tail import Models, ReplayedOrigins
 from streams.tasks import end, unless
 from streams.trainer import Trainer
@@ -98,6 +98,7 @@ class Parts:
             die=die,
             look_again=self._ends_for_sure,
             dead_letters=partial(dead_letters, settings.kafka),
+            names=names_of(settings),
         )
         self._trainer = Trainer(settings, self._lessons, self._models, wall_ms=wall_ms, metrics=metrics, die=die)
         self._guard = LoopGuard(die)
