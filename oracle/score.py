@@ -15,6 +15,7 @@ FEATURES = (
     "unhappy90", "late90", "refused30", "rivals90", "displeased30",
 )  # fmt: skip
 LOG_ODDS_MAX = 6.0
+NO_BOUND = 1.7976931348623157e308  # the greatest double
 
 
 #: (r, alpha in days, a, b) of MBG/NBD.
@@ -23,15 +24,21 @@ START: Prior = (0.5, 60.0, 1.0, 2.0)
 
 
 class Model(NamedTuple):
-    """``weights`` in the order of FEATURES."""
+    """``weights`` and bounds in the order of FEATURES. ``low``, ``high``: what is beyond counts as if it were there; empty: no
+    bounds."""
 
     version: str
     horizon_days: int
     bias: float
     weights: Sequence[float]
     prior: Prior = START
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
 
     def risk(self, values: Sequence[float]) -> float:
+        if self.low:
+            values = [max(least, value) for least, value in zip(self.low, values, strict=True)]
+            values = [min(most, value) for most, value in zip(self.high, values, strict=True)]
         log_odds = self.bias + sum(weight * value for weight, value in zip(self.weights, values, strict=True))
         if log_odds < -30:
             return 0.0
@@ -40,7 +47,8 @@ class Model(NamedTuple):
 
 def prior_alone(horizon_days: int) -> Model:
     """What scores before the first snapshot."""
-    return Model("0.0", horizon_days, 0.0, [1.0] + [0.0] * (len(FEATURES) - 1))
+    n = len(FEATURES)
+    return Model("0.0", horizon_days, 0.0, [1.0] + [0.0] * (n - 1), low=[-NO_BOUND] * n, high=[NO_BOUND] * n)
 
 
 def values_of(ledger: Ledger, today: int, model: Model) -> list[float]:

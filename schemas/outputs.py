@@ -190,13 +190,14 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ``generation`` grows when a model is started anew, ``lessons`` with each lesson learned: the greater pair wins. ``offsets``
     and ``recent`` (ids of lessons) let the trainer resume without counting a lesson twice. ``scorer`` is all that a worker needs,
     ``learner`` what the trainer needs to go on learning. ``digest`` and ``recent_digest``, to refuse a broken one, are those of
-    `portrait.models.churn`: format 1 had but the first, over scorer and learner alone. A member more is a format more.
+    `portrait.models.churn`: format 1 had but the first, over scorer and learner alone. A member more is a format more, and so
+    is another meaning: from format 3 on a scorer has bounds.
     ``ready``: False while a generation that was begun anew has not proved itself: nobody scores with it. ``order``: the id of
     the `Order` that began its generation; ``declined``: of the last one that could not be obeyed. ``before``: the version that
     its generation goes on from; of one begun anew, that which scored then; empty: none, or code that did not record it made this.
     """
 
-    format: int = 2
+    format: int = 3
     model: str
     generation: int
     lessons: int

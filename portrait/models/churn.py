@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from math import exp, log, log1p
-from operator import mul
 from typing import Any, NamedTuple
 
 import msgspec
@@ -28,8 +27,10 @@ from schemas.outputs import Snapshot, Sure
 
 MODEL = "churn"
 PRIOR = "prior"
-#: Of snapshots that can be read.
-FORMATS = (1, 2)
+#: Of snapshots that can be read. Those before BOUNDED have no bounds, and score as they did when they were made.
+FORMATS, BOUNDED = (1, 2, 3), 3
+#: The bound of what has none: the greatest double, for JSON knows no infinity.
+FAR = 1.7976931348623157e308
 
 
 def _displeased(tones: Days, today: int) -> int:
@@ -173,13 +174,16 @@ def probability(log_odds: float) -> float:
 
 
 class Scorer(msgspec.Struct, frozen=True, kw_only=True):
-    """A model folded for scoring: log-odds = bias + sum of weight * value. Plain data, made by `fresh` or `from_snapshot`."""
+    """A model folded for scoring: log-odds = bias + sum of weight * value, each value no further out than its bounds, as the
+    learner has it. Plain data, made by `fresh` or `from_snapshot`."""
 
     version: str
     horizon_days: int
     bias: float
     weights: list[float]  # in the order of FEATURES
     means: list[float]  # of each feature: what reasons compare with
+    low: list[float]  # what is beyond counts as if it were just there
+    high: list[float]
     prior: Prior = START
     spending: Spending = Spending()
     sure: list[Sure] = []  # by tenths of the risk; empty: no outcome is known
@@ -193,11 +197,15 @@ class Scorer(msgspec.Struct, frozen=True, kw_only=True):
         return probability(self.log_odds(x))
 
     def log_odds(self, x: Sequence[float]) -> float:
-        return sum(map(mul, self.weights, x), self.bias)
+        log_odds = self.bias
+        for weight, value, low, high in zip(self.weights, x, self.low, self.high, strict=True):
+            log_odds += weight * (value if low <= value <= high else low if value < low else high)
+        return log_odds
 
     def contributions(self, x: Sequence[float]) -> list[tuple[str, float]]:
         """(theme, log-odds against the average customer), greatest influence first."""
-        each = [weight * (value - mean) for weight, value, mean in zip(self.weights, x, self.means, strict=True)]
+        seen = [min(max(value, low), high) for value, low, high in zip(x, self.low, self.high, strict=True)]
+        each = [weight * (value - mean) for weight, value, mean in zip(self.weights, seen, self.means, strict=True)]
         themes = []
         for theme, indexes in _THEME_INDEXES:
             amount = 0.0
@@ -220,36 +228,36 @@ def fresh(horizon_days: int) -> Scorer:
     """The prior alone: version 0.0."""
     weights = [1.0] + [0.0] * (len(FEATURES) - 1)
     means = [_TYPICAL.get(name, 0.0) for name in FEATURES]
-    return Scorer(version="0.0", horizon_days=horizon_days, bias=0.0, weights=weights, means=means)
+    low, high = unbounded(len(FEATURES))
+    return Scorer(version="0.0", horizon_days=horizon_days, bias=0.0, weights=weights, means=means, low=low, high=high)
+
+
+def unbounded(features: int) -> tuple[list[float], list[float]]:
+    """The bounds of so many features that have none."""
+    return [-FAR] * features, [FAR] * features
 
 
 def from_snapshot(snapshot: Snapshot) -> Scorer:
     """The scorer in a snapshot, by the names of its features: one that it does not know has no weight yet, and of one that this
     code does not know everybody counts as the average. Raises ValueError if it doesn't fit this code."""
     try:
-        scorer = msgspec.convert({**snapshot.scorer, "version": snapshot.version}, Scorer)
         names = msgspec.convert(snapshot.scorer.get("features"), list[str])
+        bounds = dict(zip(("low", "high"), unbounded(len(names)), strict=True)) if snapshot.format < BOUNDED else {}
+        scorer = msgspec.convert({**snapshot.scorer, **bounds, "version": snapshot.version}, Scorer)
     except msgspec.ValidationError as error:
         raise ValueError(f"snapshot {snapshot.version} of {snapshot.model!r}: {error}") from error
-    if names == list(FEATURES) and len(scorer.weights) == len(scorer.means) == len(names) and len(scorer.sure) in (0, TENTHS):
-        return scorer
-    return _translated(scorer, names, snapshot)
-
-
-def _translated(scorer: Scorer, names: list[str], snapshot: Snapshot) -> Scorer:
-    if (
-        PRIOR not in names
-        or not len(set(names)) == len(names) == len(scorer.weights) == len(scorer.means)
-        or len(scorer.sure) not in (0, TENTHS)
-    ):
+    lengths = {len(column) for column in (names, set(names), scorer.weights, scorer.means, scorer.low, scorer.high)}
+    if PRIOR not in names or len(lengths) != 1 or len(scorer.sure) not in (0, TENTHS):
         raise ValueError(f"snapshot {snapshot.version} of {snapshot.model!r} was made for other features")
-    weights, means = dict(zip(names, scorer.weights, strict=True)), dict(zip(names, scorer.means, strict=True))
-    return msgspec.structs.replace(
-        scorer,
-        bias=scorer.bias + sum(weights[name] * means[name] for name in names if name not in INDEX),
-        weights=[weights.get(name, 0.0) for name in FEATURES],
-        means=[means.get(name, _TYPICAL.get(name, 0.0)) for name in FEATURES],
-    )
+    return scorer if names == list(FEATURES) else _translated(scorer, names)
+
+
+def _translated(scorer: Scorer, names: list[str]) -> Scorer:
+    known = dict(zip(names, zip(scorer.weights, scorer.means, scorer.low, scorer.high, strict=True), strict=True))
+    columns = [known.get(name, (0.0, _TYPICAL.get(name, 0.0), -FAR, FAR)) for name in FEATURES]
+    weights, means, low, high = map(list, zip(*columns, strict=True))
+    others = sum(weight * mean for name, (weight, mean, _, _) in known.items() if name not in INDEX)
+    return msgspec.structs.replace(scorer, bias=scorer.bias + others, weights=weights, means=means, low=low, high=high)
 
 
 def digest(snapshot: Snapshot) -> str:

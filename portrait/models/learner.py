@@ -20,7 +20,7 @@ from river import linear_model, utils
 from portrait.models.churn import FEATURES, MODEL, PRIOR, Scorer, digest, digest_of, fresh, from_snapshot, verify
 from portrait.models.measures import clipped
 from portrait.models.prior import PriorLearner
-from portrait.models.scaling import AdaGrad, Scaling
+from portrait.models.scaling import Z_MAX, AdaGrad, Scaling
 from portrait.models.spending import SpendingLearner
 from portrait.models.trial import Trial
 from portrait.models.watch import Watch, watched
@@ -113,26 +113,27 @@ class Learner:
         return True
 
     def scorer(self) -> Scorer:
-        """The model as one weight a feature: what `predict_proba_one` of the pipeline computes, multiplied out."""
+        """The model as one weight a feature: what `predict_proba_one` gives for scaled values, multiplied out."""
         start = fresh(self.horizon_days)
-        bias, weights, means = float(self.model.intercept), [], []
-        for name, typical in zip(FEATURES, start.means, strict=True):
-            weight = float(self.model.weights.get(name, 0.0))
+        bias, weights, means, low, high = float(self.model.intercept), start.weights, start.means, start.low, start.high
+        for i, name in enumerate(FEATURES):
+            weights[i] = float(self.model.weights.get(name, 0.0))
             if name == PRIOR:
-                weights.append(weight)
-                means.append(typical)
                 continue
             of = self.scaling.of[name]
-            weight /= of.scale
-            weights.append(weight)
-            means.append(of.mean if of.count else typical)
-            bias -= weight * of.mean
+            scale = of.scale
+            weights[i] /= scale
+            bias -= weights[i] * of.mean
+            if of.count:
+                means[i], low[i], high[i] = of.mean, of.mean - Z_MAX * scale, of.mean + Z_MAX * scale
         return Scorer(
             version=f"{self.generation}.{self.lessons}",
             horizon_days=self.horizon_days,
             bias=bias,
             weights=weights,
             means=means,
+            low=low,
+            high=high,
             prior=self.prior.prior,
             spending=self.spending.spending,
             sure=self.watch.measures.sure(),

@@ -11,7 +11,7 @@ from math import exp
 from typing import Any, NamedTuple
 
 from portrait.lifecycle import GROWING_PURCHASES, HALF_LIVES_DAYS, MATURE_PURCHASES, PRIOR_GAP_DAYS, Rhythm
-from portrait.models.churn import INDEX, Scorer, buying, probability
+from portrait.models.churn import INDEX, Scorer, buying
 from schemas.outputs import Lever, Reason
 
 REASONS_MAX = LEVERS_MAX = 3
@@ -227,13 +227,12 @@ _LEVER_WORDS: Mapping[str, Words] = {
 
 def levers(scorer: Scorer, x: Sequence[float], rhythm: Rhythm, today: int) -> list[Lever]:
     """What would lower the risk, and to what; the strongest first."""
-    log_odds = scorer.log_odds(x)
-    least = probability(log_odds) - LEVER_LEAST
+    least = scorer.risk(x) - LEVER_LEAST
     found = []
     for name, change in _LEVERS.items():
-        by = change(scorer, x, rhythm, today)
-        if by < 0:
-            lowered = probability(log_odds + by)
+        changed = change(scorer, x, rhythm, today)
+        if changed is not None:
+            lowered = scorer.risk(changed)
             if lowered <= least:
                 found.append((lowered, name))
     found.sort()
@@ -248,36 +247,40 @@ def _told(name: str, lowered: float, x: Sequence[float]) -> Lever:
     return Lever(f"lever.{name}", en, zh.format(percent=percent, open=waiting, usual=usual), round(lowered, 4))
 
 
-#: By how much a change moves the log-odds; 0 where there is nothing to change.
-Change = Callable[[Scorer, Sequence[float], Rhythm, int], float]
+#: The features as if it had happened; None where there is nothing to change.
+Change = Callable[[Scorer, Sequence[float], Rhythm, int], Sequence[float] | None]
 
 
-def _buy(scorer: Scorer, x: Sequence[float], rhythm: Rhythm, today: int) -> float:
+def _with(x: Sequence[float], changes: Mapping[int, float]) -> list[float]:
+    changed = list(x)
+    for index, value in changes.items():
+        changed[index] = value
+    return changed
+
+
+def _buy(scorer: Scorer, x: Sequence[float], rhythm: Rhythm, today: int) -> Sequence[float] | None:
     if today <= rhythm.last_day:
-        return 0.0
+        return None
     elapsed, count = today - rhythm.last_day, rhythm.count + 1
     d21, d60, d180 = (d * 0.5 ** (elapsed / half) + 1.0 for d, half in zip(rhythm.decays, HALF_LIVES_DAYS, strict=True))
     gap_days = (PRIOR_GAP_DAYS + today - rhythm.first_day) / count
     bought = Rhythm(count=count, first_day=rhythm.first_day, last_day=today, gap_days=gap_days, decays=(d21, d60, d180))
-    own = buying(bought, today, scorer)
-    by = sum(weight * (after - before) for weight, after, before in zip(scorer.weights, own, x, strict=False))
-    return by - scorer.weights[_QUIET] * x[_QUIET]
+    return _with(x, {**dict(enumerate(buying(bought, today, scorer))), _QUIET: 0.0})
 
 
-def _resolve(scorer: Scorer, x: Sequence[float], rhythm: Rhythm, today: int) -> float:
-    return (scorer.weights[_WELL] - scorer.weights[_OPEN]) * x[_OPEN]
+def _resolve(scorer: Scorer, x: Sequence[float], rhythm: Rhythm, today: int) -> Sequence[float] | None:
+    return _with(x, {_WELL: x[_WELL] + x[_OPEN], _OPEN: 0.0}) if x[_OPEN] else None
 
 
-def _visit(scorer: Scorer, x: Sequence[float], rhythm: Rhythm, today: int) -> float:
-    lacking = -x[_USUAL]
-    if lacking <= 0 or _usual(x) <= _counted(x, _MONTH):
-        return 0.0
-    return (scorer.weights[_MONTH] + scorer.weights[_USUAL]) * lacking
+def _visit(scorer: Scorer, x: Sequence[float], rhythm: Rhythm, today: int) -> Sequence[float] | None:
+    if x[_USUAL] >= 0 or _usual(x) <= _counted(x, _MONTH):
+        return None
+    return _with(x, {_MONTH: x[_MONTH] - x[_USUAL], _USUAL: 0.0})
 
 
 def _without(name: str) -> Change:
     index = INDEX[name]
-    return lambda scorer, x, rhythm, today: -scorer.weights[index] * x[index]
+    return lambda scorer, x, rhythm, today: _with(x, {index: 0.0}) if x[index] else None
 
 
 _LEVERS: Mapping[str, Change] = {

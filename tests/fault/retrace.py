@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from oracle import histories, score
 from oracle.histories import Write
@@ -97,10 +97,8 @@ class Retrace:
         if terms not in self._models:
             prior, snapshot = score.prior_alone(terms.horizon_days), self._snapshots.get((terms.model, terms.weights))
             if snapshot is not None:
-                scorer = snapshot.scorer
-                learned = scorer["bias"], scorer["weights"], scorer["prior"]
-                self._models[terms] = score.Model(terms.model, terms.horizon_days, *learned)
-            elif (terms.model, terms.weights) == (prior.version, fingerprint(prior.bias, prior.weights, prior.prior)):
+                self._models[terms] = score.Model(terms.model, terms.horizon_days, *_content(snapshot))
+            elif (terms.model, terms.weights) == (prior.version, fingerprint(*prior[2:])):
                 self._models[terms] = prior
             else:
                 self._models[terms] = None
@@ -114,5 +112,9 @@ def step_of(terms: Terms, traced: Traced, model: score.Model) -> Step:
 
 def snapshot_key(snapshot: Snapshot) -> tuple[str, str]:
     """Its version, and a fingerprint of its weights."""
-    scorer = snapshot.scorer
-    return snapshot.version, fingerprint(scorer["bias"], scorer["weights"], scorer["prior"])
+    return snapshot.version, fingerprint(*_content(snapshot))
+
+
+def _content(snapshot: Snapshot) -> Iterator[Any]:
+    """Of a model, as `score.Model` has it after version and horizon."""
+    return (snapshot.scorer[name] for name in ("bias", "weights", "prior", "low", "high"))

@@ -62,9 +62,11 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Attempt | Answer).decode
 
 
-def fingerprint(bias: float, weights: Sequence[float], prior: Sequence[float]) -> str:
+def fingerprint(
+    bias: float, weights: Sequence[float], prior: Sequence[float], low: Sequence[float], high: Sequence[float]
+) -> str:
     """Of a model's content: two trainers may give two the same version."""
-    return blake2b(_encode([bias, list(weights), list(prior)]), digest_size=8).hexdigest()
+    return blake2b(_encode([bias, list(weights), list(prior), list(low), list(high)]), digest_size=8).hexdigest()
 
 
 class Tracer:
@@ -83,7 +85,8 @@ class Tracer:
         change = evolve(state, customer_id, arrivals, clock_ms, scorer, policy)
         if change is not None:
             if scorer is not self._scorer:
-                self._scorer, self._fingerprint = scorer, fingerprint(scorer.bias, scorer.weights, scorer.prior)
+                self._scorer = scorer
+                self._fingerprint = fingerprint(scorer.bias, scorer.weights, scorer.prior, scorer.low, scorer.high)
             model = scorer.horizon_days, scorer.version, self._fingerprint
             terms = Terms(clock_ms, policy.effects, policy.silence_ms, policy.capped_rules, *model)
             causes = [(*source_of(arrival.mark), arrival.offset) for arrival in arrivals]

@@ -174,9 +174,7 @@ def test_what_did_not_happen_is_no_reason_against_a_customer() -> None:
     known = customer.known
     x = features(known.parts, known.rhythm, DAY0, fresh(HORIZON_DAYS))
     assert x is not None
-    averse = Scorer(
-        version="1.1", horizon_days=HORIZON_DAYS, bias=0.0, weights=[-1.0] * len(FEATURES), means=[9.0] * len(FEATURES)
-    )
+    averse = msgspec.structs.replace(fresh(HORIZON_DAYS), weights=[-1.0] * len(FEATURES), means=[9.0] * len(FEATURES))
     codes = {reason.code for reason in reasons(averse, x, known.parts, known.rhythm, DAY0)}
     assert not codes & {"risk.silence.up", "risk.complaints.up", "risk.refusals.up", "risk.visits.up"}
     assert codes
@@ -194,6 +192,8 @@ def test_a_scorer_comes_out_of_a_snapshot_as_it_went_in() -> None:
         {"features": ["others"]},
         {"bias": "much"},
         {"means": []},
+        {"low": []},
+        {"high": None},
         {"horizon_days": None},
         {"sure": [[1, 0, 1]]},
     ],
@@ -298,6 +298,15 @@ def test_a_lever_says_what_the_score_would_be_and_it_is_that_when_it_happens() -
     assert told(bought, 40, scorer)[0] == pytest.approx(found["lever.buy"].churn, abs=1e-4)
     customer.sees(event("complaint.resolved", 40, complaint_id="K1", opened_at=rfc3339(at(12)), satisfaction=5))
     assert told(customer, 40, scorer)[0] == pytest.approx(found["lever.resolve"].churn, abs=1e-4)
+
+
+def test_a_lever_reckons_with_the_bounds_of_the_score() -> None:
+    customer, start = Customer(), scorer_of(complaints_open=0.8, resolved_well=-0.2)
+    customer.sees(order(0), *(complaint(1, f"K{n}") for n in range(8)))
+    scorer = msgspec.structs.replace(start, high=[2.5 if name == "complaints_open" else 1e9 for name in FEATURES])
+    risk, found = told(customer, 1, scorer)
+    assert risk == pytest.approx(1 / (1 + exp(-0.8 * 2.5)))
+    assert found["lever.resolve"].churn == pytest.approx(1 / (1 + exp(0.2 * 8)), abs=1e-4)
 
 
 def test_no_reason_says_what_is_not_so() -> None:

@@ -126,8 +126,8 @@ def test_a_snapshot_of_another_model_format_or_feature_list_is_refused() -> None
     snapshot = taught(10).snapshot({}, 0)
     with pytest.raises(ValueError, match="'value'"):
         restore(msgspec.structs.replace(snapshot, model="value"))
-    with pytest.raises(ValueError, match="format 3"):
-        restore(msgspec.structs.replace(snapshot, format=3))
+    with pytest.raises(ValueError, match="format 4"):
+        restore(msgspec.structs.replace(snapshot, format=4))
     scorer = snapshot.scorer | {"features": ["recency"]}
     with pytest.raises(ValueError, match="other features"):
         restore(signed(msgspec.structs.replace(snapshot, scorer=scorer)))

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from portrait.models.churn import MODEL, digest_of
+from portrait.models.churn import FEATURES, MODEL, from_snapshot
 from portrait.models.learner import Learner, begin, restore
 from portrait.models.shelf import (
     DAYS_KEPT,
@@ -111,7 +111,7 @@ def test_who_is_on_trial_does_not_score() -> None:
     [
         {"digest": "0" * 32},
         {"model": "value"},
-        {"format": 3},
+        {"format": 4},
         {"scorer": {"features": ["a"]}},
         {"learner": {"watch": {"measures": 3}}},
     ],
@@ -155,20 +155,41 @@ def test_the_newest_without_its_lesson_ids_is_refused_and_a_copy_is_not() -> Non
     assert restore(shelf.versions["1.20"]).lessons == 20
 
 
-def test_versions_of_format_1_are_gone_on_with_and_a_new_one_does_not_pass_for_one() -> None:
-    """Their digest is over scorer and learner alone."""
-    new = msgspec.to_builtins(taught(20).snapshot({"lessons/0": 20}, 2))
-    old = {name: new[name] for name in new if name not in ("before", "recent_digest")} | {"format": 1}
-    old["digest"] = digest_of([old["scorer"], old["learner"]])
+def as_older_code_made_it(snapshot: Snapshot, format: int) -> dict[str, Any]:
+    """Format 2 had no bounds, and the digest of format 1 was over scorer and learner alone."""
+    scorer = {name: value for name, value in snapshot.scorer.items() if name not in ("low", "high")}
+    old = signed(msgspec.structs.replace(snapshot, format=format, scorer=scorer))
+    members = msgspec.to_builtins(old)
+    return members if format > 1 else {name: members[name] for name in members if name not in ("before", "recent_digest")}
+
+
+@pytest.mark.parametrize("format", [1, 2])
+def test_versions_of_older_formats_are_gone_on_with_and_a_new_one_does_not_pass_for_one(format: int) -> None:
+    new = taught(20).snapshot({"lessons/0": 20}, 2)
+    old = as_older_code_made_it(new, format)
     shelf = shelf_of(10)
     put(shelf, kept_key("1.20"), old | {"recent": []})
     put(shelf, MODEL, old)
     assert shelf.scoring is not None and shelf.scoring.version == "1.20" and shelf.newest is not None
     again = restore(shelf.newest).snapshot({"lessons/0": 20}, 2)
-    assert (again.format, again.recent, again.scorer) == (2, old["recent"], taught(20).snapshot({}, 0).scorer)
+    assert (again.format, again.recent, again.scorer) == (3, old["recent"], new.scorer)
     put(shelf, MODEL, again)
     with pytest.raises(Refused, match="digest"):
-        put(shelf, MODEL, new | {"format": 1})
+        put(shelf, MODEL, msgspec.to_builtins(new) | {"format": format})
+
+
+def test_a_version_without_bounds_scores_as_it_did_and_the_next_one_has_them() -> None:
+    """One version is one function, whichever code scores with it."""
+    new = taught(300).snapshot({}, 2)
+    old = msgspec.convert(as_older_code_made_it(new, 2), Snapshot)
+    before, now = from_snapshot(old), from_snapshot(new)
+    far = [50.0] * len(FEATURES)
+    assert before.log_odds(far) == pytest.approx(before.bias + 50 * sum(before.weights))
+    assert before.log_odds(far) != pytest.approx(now.log_odds(far))
+    assert before.log_odds(now.means) == now.log_odds(now.means), "within them nothing is changed"
+    assert restore(old).scorer() == now
+    with pytest.raises(ValueError, match="low"):
+        from_snapshot(msgspec.structs.replace(old, format=3))
 
 
 def test_a_version_under_the_key_of_another_or_for_another_horizon_is_refused() -> None:

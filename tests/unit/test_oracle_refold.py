@@ -10,6 +10,7 @@ from math import log
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 
 from oracle.histories import NOTHING, Write, refold
@@ -227,7 +228,9 @@ class Pair:
     def _scorer(self, version: str) -> churn.Scorer:
         own = Random(self.rng.random())  # so that one more feature changes nobody's life
         bias, weights = own.uniform(-3, 3), [own.uniform(-1, 1) for _ in FEATURES]
-        return churn.Scorer(version=version, horizon_days=HORIZON_DAYS, bias=bias, weights=weights, means=[0.0] * len(weights))
+        low, high = [own.uniform(-1, 1) for _ in FEATURES], [own.uniform(1, 4) for _ in FEATURES]
+        start = churn.fresh(HORIZON_DAYS)
+        return msgspec.structs.replace(start, version=version, bias=bias, weights=weights, low=low, high=high)
 
     def go_on(self, arrivals: list[Arrival], clock_ms: int) -> None:
         rng = self.rng
@@ -243,7 +246,7 @@ class Pair:
         self.state = decode(encode(change.state))
         self.raised |= {effect.id for effect in self.state.effects} - before
         causes = [(arrival.event.topic_code, 0, arrival.offset) for arrival in arrivals]
-        model = Model(scorer.version, scorer.horizon_days, scorer.bias, scorer.weights)
+        model = Model(scorer.version, scorer.horizon_days, scorer.bias, scorer.weights, low=scorer.low, high=scorer.high)
         self.life.take(Step(causes, clock_ms, model, policy.effects, policy.silence_ms, policy.capped_rules, held))
         self.agree()
 

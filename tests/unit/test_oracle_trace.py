@@ -26,10 +26,11 @@ from tests.fault.verdict import Verdict
 
 ID = "C1"
 WEIGHTS = [3.0 if name == "visits7" else 0.0 for name in FEATURES]
-SCORER = Scorer(version="1.50", horizon_days=HORIZON_DAYS, bias=-3.0, weights=WEIGHTS, means=[0.0] * len(FEATURES))
+BOUNDS = {"low": [-9.0] * len(FEATURES), "high": [9.0] * len(FEATURES)}
+SCORER = Scorer(version="1.50", horizon_days=HORIZON_DAYS, bias=-3.0, weights=WEIGHTS, means=[0.0] * len(FEATURES), **BOUNDS)
 SNAPSHOT = Snapshot(
     model="churn", generation=1, lessons=50, trained_at_ms=0, offsets={}, recent=[], learner={}, metrics={}, digest="",
-    scorer={"bias": -3.0, "weights": WEIGHTS, "prior": list(START), "horizon_days": HORIZON_DAYS},
+    scorer={"bias": -3.0, "weights": WEIGHTS, "prior": list(START), "horizon_days": HORIZON_DAYS, **BOUNDS},
 )  # fmt: skip
 
 
