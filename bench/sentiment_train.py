@@ -108,11 +108,13 @@ class Chinese:
                 found[row, index[gram]] = self.gain[index[gram]] / np.sqrt(len(grams))
         return found.tocsr()
 
-    def weights(self) -> Weights:
-        held_out = fifth(len(self.positive))
-        odds = self.fit(~held_out).decision_function(self.x[held_out])
+    def weights(self, without: str = "") -> Weights:
+        """From all reviews but those of a category."""
+        used = self.category != without
+        held_out = fifth(len(self.positive)) & used
+        odds = self.fit(used & ~held_out).decision_function(self.x[held_out])
         platt = LogisticRegression(C=1e6, fit_intercept=False).fit(odds[:, None], self.positive[held_out])
-        model = self.fit(np.ones(len(self.positive), dtype=bool))
+        model = self.fit(used)
         numbers = dict(zip(self.grams, model.coef_[0] * self.gain * float(platt.coef_[0, 0]), strict=True))
         words = pairs(strengths(CHINESE), numbers) | dict(strengths(EMOJI, characters=True))
         words |= {WHOLE + word: strength for word, strength in strengths(CHINESE_LATIN)}

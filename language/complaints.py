@@ -96,11 +96,15 @@ def concepts(text: str, language: Language) -> Iterator[str]:
 
 
 @cache
-def _weights(language: Language) -> dict[str, tuple[int, ...]]:
-    """Feature -> hundredths for each category. The feature "" is the bias."""
+def shipped(language: Language) -> Mapping[str, Sequence[int]]:
+    """Feature -> hundredths for each category, frozen. The feature "" is the bias."""
     lines = files("language").joinpath(f"complaints_{language}.txt").read_text("utf-8").splitlines()
     rows = (line.split("\t") for line in lines)
     return {feature: tuple(map(int, numbers.split())) for feature, numbers in rows}
+
+
+#: What is in force in this process instead of the shipped weights (`language.force`).
+in_force: dict[Language, Mapping[str, Sequence[int]]] = {}
 
 
 def complaint(text: str, language: Language) -> Complaint | None:
@@ -108,11 +112,19 @@ def complaint(text: str, language: Language) -> Complaint | None:
     if not language:
         return None
     model: Language = "en" if language == "en" else "zh"
-    return weigh(grams(text, model), concepts(text, model), _weights(model))
+    return weigh(grams(text, model), concepts(text, model), in_force.get(model) or shipped(model))
 
 
 def weigh(grams: Collection[str], concepts: Iterable[str], weights: Mapping[str, Sequence[int]]) -> Complaint:
     """The category for which what is seen in a text weighs most."""
+    scores = scored(grams, concepts, weights)
+    best = max(range(len(scores)), key=scores.__getitem__)
+    total = sum(exp((score - scores[best]) / 100) for score in scores)
+    return Complaint(CATEGORIES[best], 1 / total)
+
+
+def scored(grams: Collection[str], concepts: Iterable[str], weights: Mapping[str, Sequence[int]]) -> list[float]:
+    """What each category weighs, in hundredths."""
     # Whole numbers are added up first: sums of floats would depend on the order of a set.
     pieces_weigh, concepts_weigh = [0] * len(CATEGORIES), [0] * len(CATEGORIES)
     for gram in grams:
@@ -122,10 +134,7 @@ def weigh(grams: Collection[str], concepts: Iterable[str], weights: Mapping[str,
         if (row := weights.get(f"@{concept}")) is not None:
             concepts_weigh = list(map(add, concepts_weigh, row))
     share = 1 / sqrt(len(grams) or 1)
-    scores = [
+    return [
         bias + share * by_pieces + CONCEPT * by_concepts
         for bias, by_pieces, by_concepts in zip(weights[""], pieces_weigh, concepts_weigh, strict=True)
     ]
-    best = max(range(len(scores)), key=scores.__getitem__)
-    total = sum(exp((score - scores[best]) / 100) for score in scores)
-    return Complaint(CATEGORIES[best], 1 / total)
