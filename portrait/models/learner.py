@@ -1,7 +1,7 @@
 """Learning churn with River: one lesson at a time, tested before it is trained on, restored from and saved to plain data.
 
 River's logistic regression with AdaGrad over scaled features (`portrait.models.scaling`). The prior's log-odds are not scaled, so
-that their weight of 1 means "as the prior says".
+that their weight of 1 means "as the prior says"; their mean is counted for the reasons.
 
 Features go by their names. A lesson or a snapshot of code with other features is learned from all the same: what it lacks
 counts as average and keeps its weight, and what only it knows is left alone.
@@ -32,7 +32,6 @@ RATE = 0.03
 INTERCEPT_RATE = 0.003
 #: Lesson ids remembered, against a lesson that is published twice.
 RECENT = 2000
-SCALED = tuple(name for name in FEATURES if name != PRIOR)
 
 
 class Learner:
@@ -45,7 +44,7 @@ class Learner:
         self.labels = 0
         self.prior = PriorLearner()
         self.spending = SpendingLearner()
-        self.scaling = Scaling(SCALED)
+        self.scaling = Scaling(FEATURES)
         self.model = linear_model.LogisticRegression(optimizer=AdaGrad(RATE), intercept_lr=INTERCEPT_RATE)
         self.model._weights = utils.VectorDict({PRIOR: 1.0})
         self.recent: deque[str] = deque(maxlen=RECENT)
@@ -118,14 +117,16 @@ class Learner:
         bias, weights, means, low, high = float(self.model.intercept), start.weights, start.means, start.low, start.high
         for i, name in enumerate(FEATURES):
             weights[i] = float(self.model.weights.get(name, 0.0))
+            of = self.scaling.of[name]
+            if of.count:
+                means[i] = of.mean
             if name == PRIOR:
                 continue
-            of = self.scaling.of[name]
             scale = of.scale
             weights[i] /= scale
             bias -= weights[i] * of.mean
             if of.count:
-                means[i], low[i], high[i] = of.mean, of.mean - Z_MAX * scale, of.mean + Z_MAX * scale
+                low[i], high[i] = of.mean - Z_MAX * scale, of.mean + Z_MAX * scale
         return Scorer(
             version=f"{self.generation}.{self.lessons}",
             horizon_days=self.horizon_days,
@@ -201,7 +202,7 @@ def _restored(snapshot: Snapshot, saved: Mapping[str, Any]) -> Learner:
     learner.model.intercept = saved["intercept"]
     learner.model.optimizer.g2.update(saved["g2"])
     learner.model.optimizer.n_iterations = saved["iterations"]
-    learner.scaling = Scaling(SCALED, saved)
+    learner.scaling = Scaling(FEATURES, saved)
     learner.recall(snapshot.recent)
     learner.watch = Watch(FEATURES, watched(snapshot))
     learner.watch.drifts = int(snapshot.metrics.get("drifts", 0))

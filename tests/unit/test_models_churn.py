@@ -155,6 +155,19 @@ def test_silence_is_told_so_that_it_speaks_for_its_direction(
     assert words_of(customer, days[-1], 9.0, recency=-1.0).keys() == (set() if len(days) == 1 else {"risk.silence.up"})
 
 
+def test_the_average_customer_of_a_shop_has_no_reason_of_the_base_rate() -> None:
+    """Nearly all customers of this one leave."""
+    learner = Learner(HORIZON_DAYS)
+    for n, lesson in enumerate(lessons(400)):
+        x = dict.fromkeys(FEATURES, 0.0) | {"prior": 3.0 + 0.5 * lesson.features["dead"] - 0.5}
+        learner.learn(msgspec.structs.replace(lesson, features=x, churned=n % 20 != 0))
+    scorer = from_snapshot(learner.snapshot({}, 0))
+    average = [3.0] + [0.0] * (len(FEATURES) - 1)
+    assert scorer.means[0] == pytest.approx(3.0, abs=0.1)
+    assert dict(scorer.contributions(average)).get("silence", 0.0) == pytest.approx(0.0, abs=0.1)
+    assert fresh(HORIZON_DAYS).means[0] == 0.8, "as long as nothing is known of the shop"
+
+
 def test_complaints_speak_against_a_customer_only_open_and_for_one_only_resolved() -> None:
     customer = Customer()
     customer.sees(order(0), complaint(10, "K1"))
