@@ -48,7 +48,7 @@ class Model(NamedTuple):
 def prior_alone(horizon_days: int) -> Model:
     """What scores before the first snapshot."""
     n = len(FEATURES)
-    return Model("0.0", horizon_days, 0.0, [1.0] + [0.0] * (n - 1), low=[-NO_BOUND] * n, high=[NO_BOUND] * n)
+    return Model(f"0.0/{horizon_days}", horizon_days, 0.0, [1.0] + [0.0] * (n - 1), low=[-NO_BOUND] * n, high=[NO_BOUND] * n)
 
 
 def values_of(ledger: Ledger, today: int, model: Model) -> list[float]:

@@ -225,11 +225,12 @@ _TYPICAL = {
 
 
 def fresh(horizon_days: int) -> Scorer:
-    """The prior alone: version 0.0."""
+    """The prior alone: version 0.0/60 for 60 days. Risks of two horizons must not pass for scores of one version."""
     weights = [1.0] + [0.0] * (len(FEATURES) - 1)
     means = [_TYPICAL.get(name, 0.0) for name in FEATURES]
     low, high = unbounded(len(FEATURES))
-    return Scorer(version="0.0", horizon_days=horizon_days, bias=0.0, weights=weights, means=means, low=low, high=high)
+    version = f"0.0/{horizon_days}"
+    return Scorer(version=version, horizon_days=horizon_days, bias=0.0, weights=weights, means=means, low=low, high=high)
 
 
 def unbounded(features: int) -> tuple[list[float], list[float]]:

@@ -66,6 +66,14 @@ def test_a_new_generation_raises_no_action(version: str) -> None:
     assert {customer.known.model for customer in customers} == {"2.20" if version else "2.0"}
 
 
+def test_a_new_horizon_raises_no_action_while_the_prior_scores() -> None:
+    """Of 180 days and of 7: nearly everybody buys nothing within the shorter one."""
+    customers = population(fresh(180))
+    assert all((customer.known.risk or 0) < THRESHOLD for customer in customers)
+    assert switched(customers, fresh(7), 30) == []
+    assert sum((customer.known.risk or 0) > THRESHOLD for customer in customers) == CUSTOMERS
+
+
 def test_silence_under_the_new_version_raises_what_it_would_have_raised_had_it_always_scored() -> None:
     """So the switch neither sets off nor swallows."""
     other = taught(200).scorer()

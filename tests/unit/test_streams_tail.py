@@ -171,7 +171,7 @@ def test_what_can_t_be_read_of_an_internal_topic_is_passed_over(value: bytes) ->
     models, origins = Models("broker", 30, metrics), ReplayedOrigins("broker")
     models.take(record)
     origins.take(record)
-    assert models.scorer.version == "0.0"
+    assert models.scorer.version == f"0.0/{models.scorer.horizon_days}"
     assert not origins.origins
     trainer = Trainer(
         Settings(), cast(Any, None), models, wall_ms=lambda: 0, metrics=metrics, die=lambda reason: pytest.fail(reason)
