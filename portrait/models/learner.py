@@ -217,9 +217,12 @@ def loss_of(risk: float, churned: bool) -> float:
     return -log(p if churned else 1 - p)
 
 
-def anew(generation: int, scoring: Snapshot | None, horizon_days: int) -> Learner:
-    """One that knows nothing yet, on trial against ``scoring``."""
+def anew(generation: int, scoring: Snapshot | None, horizon_days: int, newest: Snapshot | None = None) -> Learner:
+    """One that knows nothing yet, on trial against ``scoring``. ``newest``: of whose drifts operators have heard, if another."""
     learner = Learner(horizon_days, generation)
+    last = newest or scoring
+    if last is not None:
+        learner.watch.begin_after(watched(last))
     if scoring is not None:
         learner.before = scoring.version
         labels = scoring.learner.get("labels")  # of a broken one, the lessons: there are more of them
@@ -235,7 +238,7 @@ def begin(order: Order, newest: Snapshot | None, source: Snapshot | None, scorin
     Raises ValueError where ``source`` can't be used.
     """
     if not order.version:
-        learner = anew(order.generation, scoring, horizon_days)
+        learner = anew(order.generation, scoring, horizon_days, newest)
     elif source is None:
         raise ValueError(f"version {order.version} is not kept")
     else:

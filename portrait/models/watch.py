@@ -1,21 +1,28 @@
 """Watching the churn model: how well it predicts, and whether what it sees drifts.
 
-ADWIN (Bifet, Gavaldà 2007; River's) looks at the loss and at each feature. Its windows are no plain data: a restart forgets them,
-and a drift that was under way then is told later, or not at all. All else is in `Watch.state`.
+ADWIN (Bifet, Gavaldà 2007; River's) looks at the loss, and at each feature that says what customers do, among those who bought
+lately. A shop that merely grows older has ever more customers who are long gone: what follows from the days of purchases moves by
+that alone, and so does all else over all customers. Its windows are no plain data: a restart forgets them, and a drift that was
+under way then is told later, or not at all. All else is in `Watch.state`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import log1p
 from typing import Any
 
 import msgspec
 
+from portrait.models.churn import THEMES
 from portrait.models.measures import FADE_LABELS, WEEK_MS, Measures
 from portrait.structures import NEVER
 from schemas.outputs import Snapshot
 
 LOSS, INPUTS = "loss", "features"
+#: Features that move as a shop grows older: they follow from the days of purchases alone, or nearly so.
+AGEING = frozenset(name for theme, names in THEMES if theme in ("silence", "history") for name in names)
+RECENCY, LATELY = "recency", log1p(30)
 #: Each label is shown to the detectors of every so many features, in turn.
 TURNS = 6
 #: Of the running means that are compared, in labels shown; drift is told in standard deviations between the two.
@@ -63,6 +70,7 @@ class State(msgspec.Struct):
     loss: Shift = msgspec.field(default_factory=Shift)
     shifts: dict[str, Shift] = {}
     alarms: list[Alarm] = []
+    heard_week: int = -1  # of the drifts of weeks until this one operators have heard
 
 
 def watched(snapshot: Snapshot) -> State:
@@ -79,16 +87,23 @@ class Watch:
     def __init__(self, features: tuple[str, ...], kept: State | None = None) -> None:
         kept = kept or State()
         self.measures, self.own_log_loss, self.loss, self.alarms = kept.measures, kept.own_log_loss, kept.loss, kept.alarms
+        self.heard_week = kept.heard_week
         self.shifts = {name: kept.shifts.get(name) or Shift() for name in features}
         self.drifts = 0
         self._turns = [features[turn::TURNS] for turn in range(TURNS)]
         from river.drift import ADWIN  # takes seconds: only who trains needs it
 
-        self._detectors = {name: ADWIN() for name in (LOSS, *features)}
+        self._detectors = {name: ADWIN() for name in (LOSS, *features) if name not in AGEING}
 
     @property
     def state(self) -> dict[str, Any]:
-        return msgspec.to_builtins(State(self.measures, self.own_log_loss, self.loss, self.shifts, self.alarms), str_keys=True)
+        kept = State(self.measures, self.own_log_loss, self.loss, self.shifts, self.alarms, self.heard_week)
+        return msgspec.to_builtins(kept, str_keys=True)
+
+    def begin_after(self, before: State) -> None:
+        """What ``before`` was watched by will be learned again: its alarms are old news, and so are all drifts of its weeks."""
+        self.alarms = list(before.alarms)
+        self.heard_week = max(before.heard_week, *before.measures.weeks, -1)
 
     def learn(self, x: Mapping[str, float], risk: float, churned: bool, at_ms: int, own_loss: float, now_ms: int = NEVER) -> None:
         """A label. ``risk``: what was told at ``at_ms``; ``own_loss``: of what the learner itself would have said just now."""
@@ -103,25 +118,30 @@ class Watch:
             self.drifts += 1
             if self.loss.fast > LOSS_LEAST * self.loss.slow:
                 self._alarm(Alarm(LOSS, week, labels, {"before": self.loss.slow, "after": self.loss.fast}))
+        lately = x.get(RECENCY, 0.0) <= LATELY
         for name in self._turns[labels % TURNS]:
             value = x.get(name)
             if value is None:  # a lesson of code that did not know it
                 continue
-            shifts[name].learn(value)
-            detector = detectors[name]
-            detector.update(value)
-            if detector.drift_detected:
-                self.drifts += 1
-                if abs(shifts[name].size) >= SHIFT_LEAST:
-                    self._alarm(Alarm(INPUTS, week, labels, self._shifted()))
+            detector = detectors.get(name)
+            if detector is None:
+                shifts[name].learn(value)
+            elif lately:
+                shifts[name].learn(value)
+                detector.update(value)
+                if detector.drift_detected:
+                    self.drifts += 1
+                    if abs(shifts[name].size) >= SHIFT_LEAST:
+                        self._alarm(Alarm(INPUTS, week, labels, self._shifted()))
 
     def _shifted(self) -> dict[str, float]:
         """What has moved, the most first."""
-        sizes = sorted(((abs(shift.size), name) for name, shift in self.shifts.items()), reverse=True)
+        sizes = sorted(((abs(shift.size), name) for name, shift in self.shifts.items() if name not in AGEING), reverse=True)
         return {name: self.shifts[name].size for size, name in sizes if size >= SHIFT_LEAST}
 
     def _alarm(self, alarm: Alarm) -> None:
-        if all((known.subject, known.week) != (alarm.subject, alarm.week) for known in self.alarms):
+        known = {(each.subject, each.week) for each in self.alarms}
+        if alarm.week > self.heard_week and (alarm.subject, alarm.week) not in known:
             self.alarms = [*self.alarms, alarm][-ALARMS_KEPT:]
 
     def plain(self) -> dict[str, float]:
