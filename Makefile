@@ -38,7 +38,7 @@ test: $(STAMP)  ## lint, types, layers, all tests (real Kafka and Redis where fo
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: $(STAMP)  ## speed and size beside peers; the last line is JSON
 	@$(BIN)/python -m bench

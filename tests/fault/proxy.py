@@ -7,7 +7,8 @@ from collections import deque
 from random import Random
 from typing import cast
 
-from tests.servers_kafka import HOST, free_port
+from tests.servers_kafka import HOST
+from tests.servers_redis import free_port
 
 
 class Proxy:

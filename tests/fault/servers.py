@@ -17,8 +17,8 @@ from redis.exceptions import RedisError
 
 from cli.embedded import die_with_parent
 from tests.fault.proxy import Proxy
-from tests.servers_kafka import HOST, free_port
-from tests.servers_redis import RedisServer, ServerMissing, find_server
+from tests.servers_kafka import HOST
+from tests.servers_redis import RedisServer, ServerMissing, find_server, free_port
 
 #: A rewrite makes an older length of the file meaningless, so it comes seldom: the log of some minutes is larger than this.
 OPTIONS = (
