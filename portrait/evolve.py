@@ -128,7 +128,8 @@ def _live(work: Settling, fresh: Sequence[Event]) -> None:
 
 def _let_silence_speak(work: Settling) -> None:
     """What silence brought until some moment has had its effects, but not the silence that new events begin, however late."""
-    work.policy = work.policy._replace(silence_ms=0)
+    if work.policy.silence_ms:
+        work.policy = work.policy._replace(silence_ms=0)
 
 
 def external_ids(state: State) -> frozenset[tuple[str, str]]:

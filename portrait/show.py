@@ -176,12 +176,12 @@ def _lifecycle(work: Settling) -> dict[str, Any]:
 def _risk(work: Settling) -> dict[str, Any]:
     state, scorer = work.state, work.scorer
     risk = round(state.risk or 0.0, 4)
-    known = work.x or (), state.parts, state.rhythm, state.scored_day
+    known = scorer, work.x or (), state.rhythm, state.scored_day
     return {
         "churn": risk,
         "horizon_days": scorer.horizon_days,
         "model": state.model,
         "sure": scorer.sure_of(risk),
-        "reasons": reasons(scorer, *known),
-        "levers": levers(scorer, known[0], state.rhythm, state.scored_day),
+        "reasons": reasons(*known),
+        "levers": levers(*known),
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from math import exp
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from portrait.lifecycle import GROWING_PURCHASES, HALF_LIVES_DAYS, MATURE_PURCHASES, PRIOR_GAP_DAYS, Rhythm
 from portrait.models.churn import INDEX, Scorer, buying
@@ -33,7 +33,7 @@ class _Seen(NamedTuple):
     scorer: Scorer
 
 
-def reasons(scorer: Scorer, x: Sequence[float], parts: Any, rhythm: Rhythm, today: int) -> list[Reason]:
+def reasons(scorer: Scorer, x: Sequence[float], rhythm: Rhythm, today: int) -> list[Reason]:
     """This customer's own top reasons, strongest first. The code says the theme and the direction: ``risk.silence.up``.
 
     A theme whose numbers do not speak for its direction is passed over: what did not happen is no reason against a customer,

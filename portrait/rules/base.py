@@ -55,7 +55,7 @@ class Turn:
     def why_risk(self) -> list[Reason]:
         """Empty for a customer without a score."""
         state = self._state
-        return reasons(self._scorer, self._x, state.parts, state.rhythm, state.scored_day) if self._x else []
+        return reasons(self._scorer, self._x, state.rhythm, state.scored_day) if self._x else []
 
 
 class Raised(NamedTuple):

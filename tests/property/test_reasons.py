@@ -37,7 +37,7 @@ def test_no_reason_contradicts_its_numbers(
         *(log1p(of[each.name]) for each in COUNTED),
     ]  # fmt: skip
     assert len(x) == len(FEATURES)
-    found = {reason.code.removeprefix("risk."): reason for reason in reasons(scorer, x, None, rhythm, today)}
+    found = {reason.code.removeprefix("risk."): reason for reason in reasons(scorer, x, rhythm, today)}
     amounts = dict(scorer.contributions(x))
     gap = round(rhythm.gap_days)
     trouble = of["open"] + of["opened"] + of["badly"]

@@ -97,7 +97,7 @@ def test_reasons_are_the_customers_own_strongest_first_and_say_the_direction() -
     known = customer.known
     x = features(known.parts, known.rhythm, DAY0 + 150, fresh(HORIZON_DAYS))
     assert x is not None
-    found = reasons(fresh(HORIZON_DAYS), x, known.parts, known.rhythm, DAY0 + 150)
+    found = reasons(fresh(HORIZON_DAYS), x, known.rhythm, DAY0 + 150)
     assert found[0].code == "risk.silence.up"
     assert "140" in found[0].en
     assert "140" in found[0].zh
@@ -110,7 +110,7 @@ def words_of(customer: Customer, day: int, average: float = 0.0, **weights: floa
     scorer = msgspec.structs.replace(scorer_of(**weights), means=[average] * len(FEATURES))
     x = features(known.parts, known.rhythm, today, scorer)
     assert x is not None
-    return {each.code: (each.en, each.zh) for each in reasons(scorer, x, known.parts, known.rhythm, today)}
+    return {each.code: (each.en, each.zh) for each in reasons(scorer, x, known.rhythm, today)}
 
 
 def test_each_theme_of_reasons_has_words_for_both_directions() -> None:
@@ -188,7 +188,7 @@ def test_what_did_not_happen_is_no_reason_against_a_customer() -> None:
     x = features(known.parts, known.rhythm, DAY0, fresh(HORIZON_DAYS))
     assert x is not None
     averse = msgspec.structs.replace(fresh(HORIZON_DAYS), weights=[-1.0] * len(FEATURES), means=[9.0] * len(FEATURES))
-    codes = {reason.code for reason in reasons(averse, x, known.parts, known.rhythm, DAY0)}
+    codes = {reason.code for reason in reasons(averse, x, known.rhythm, DAY0)}
     assert not codes & {"risk.silence.up", "risk.complaints.up", "risk.refusals.up", "risk.visits.up"}
     assert codes
 
@@ -282,7 +282,7 @@ def test_days_on_which_a_customer_wrote_displeased_are_counted_and_are_a_reason(
     known, scorer = customer.known, scorer_of(displeased30=1.0)
     x = features(known.parts, known.rhythm, DAY0 + 50, scorer)
     assert x is not None
-    (reason,) = reasons(scorer, x, known.parts, known.rhythm, DAY0 + 50)
+    (reason,) = reasons(scorer, x, known.rhythm, DAY0 + 50)
     assert (reason.code, "on 2 of" in reason.en, "2 天" in reason.zh) == ("risk.tone.up", True, True)
 
 
@@ -332,7 +332,7 @@ def test_no_reason_says_what_is_not_so() -> None:
         scorer = scorer_of(late90=weight, prior=1.0)
         x = features(known.parts, known.rhythm, today, scorer)
         assert x is not None
-        found = {reason.code: reason.en for reason in reasons(scorer, x, known.parts, known.rhythm, today)}
+        found = {reason.code: reason.en for reason in reasons(scorer, x, known.rhythm, today)}
         assert ("risk.late.up" in found) == (weight > 0)
         assert "risk.late.down" not in found, "it came late"
 
