@@ -34,7 +34,8 @@ def silent(customer: Customer, until: int) -> Customer:
 def by_clicks(version: str = "1.1", bias: float = -3.0) -> Scorer:
     """A model in which every click raises the risk, so that a test can move it; and a little each day since the first."""
     weights = [{"visits7": 2.0, "tenure": 0.1}.get(name, 0.0) for name in FEATURES]
-    return msgspec.structs.replace(fresh(HORIZON_DAYS), version=version, bias=bias, weights=weights)
+    means = [0.0] * len(FEATURES)
+    return msgspec.structs.replace(fresh(HORIZON_DAYS), version=version, bias=bias, weights=weights, means=means)
 
 
 def test_the_rules_have_names_of_their_own_a_cooldown_and_an_expiry() -> None:
