@@ -9,7 +9,7 @@ since 1970. No floats anywhere: they would not add up the same in every order.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -22,7 +22,10 @@ MORE = ""  # the key that marks an overflown tally or set of registers
 ESTIMATED = "~"  # the same in a view: its value says how often a key was not counted, and all others are at least so many
 
 Tally = dict[str, int]
-Days = dict[int, int]
+if TYPE_CHECKING:
+    Days = dict[int, int]
+else:
+    Days = dict[int, int] | list[int]  # the list is how a large state stores them: `portrait.packing`
 
 
 def tally(counts: Tally | None, key: str | None, limit: int, by: int = 1) -> Tally | None:

@@ -64,6 +64,7 @@ def rich_state() -> State:
     customer.sees(*sorted((e for e in known if isinstance(e, Event)), key=lambda e: e.time_ms))
     day = customer.now_day
     customer.sees(*[event("item.viewed", day + i / 100, id=f"i{i}", sku=f"S{i}") for i in range(12)])  # a tally overflows
+    customer.sees(*[click(day - n, id=f"d{n}") for n in range(60)])  # so many active days that they are packed
     customer.sees(event("attributes.changed", day + 0.5, id="p", attributes={"city": "北京", "age": "300"}, system="partner:x"))
     written = "快递太慢，等了十天，再也不买了，希望快递快一点"
     customer.sees(complaint(day + 1, "K-open", severity="critical", text=written), click(day + 1, id="c"), now=day + 1.5)

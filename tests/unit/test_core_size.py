@@ -18,7 +18,7 @@ FIELDS_BYTES_MAX = 150_000
 #: After ten thousand events of a year, without long words: what readers get, and what the worker keeps (compressed). In Redis
 #: each takes a little more: `python -m bench --only bytes` asks the server.
 EVENTS, END_MS = 10_000, 1_790_000_000_000
-FULL_FIELDS_BYTES_MAX, FULL_STATE_BYTES_MAX = 8_000, 5_500
+FULL_FIELDS_BYTES_MAX, FULL_STATE_BYTES_MAX = 8_000, 3_700
 ROUNDS = 40  # more different names than any tally holds
 
 

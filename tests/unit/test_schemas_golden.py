@@ -74,8 +74,9 @@ def agrees(new: Any, old: Any) -> bool:
 def test_a_golden_state_decodes_as_it_did_and_lives_on(line: dict[str, Any]) -> None:
     blob = b64decode(line["blob"])
     state = decode(blob)
-    assert agrees(plain(msgspec.to_builtins(state, str_keys=True)), line["decoded"])
-    state.format = FORMAT
+    _, *known = plain(msgspec.to_builtins(state, str_keys=True))
+    assert agrees(known, line["decoded"][1:])
+    assert state.format == FORMAT, "in which it will be written"
     assert decode(encode(state)).version == state.version
     facts(decode(blob), state.moment_ms)
     clicks = state.parts.behaviour.clicks
@@ -86,4 +87,4 @@ def test_a_golden_state_decodes_as_it_did_and_lives_on(line: dict[str, Any]) -> 
 
 
 def test_there_is_a_golden_state_of_this_format() -> None:
-    assert FORMAT in {decode(b64decode(line["blob"])).format for line in STATES}
+    assert FORMAT in {line["decoded"][0] for line in STATES}

@@ -1,0 +1,88 @@
+"""Large states are stored with their days in rows, and come back as they were."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portrait.features.registry import FEATURES
+from portrait.packing import DAYS_MIN, pack_days, put_back, unpack_days
+from portrait.state import PACK_DAYS, BrokenState, State, decode, encode
+from portrait.structures import Days
+from tests.corekit import Customer, click, order
+
+days_of_anything = st.dictionaries(st.integers(0, 2**40), st.integers(-(2**50), 2**50), max_size=3 * DAYS_MIN)
+
+
+def lively() -> Customer:
+    customer = Customer()
+    customer.sees(*[order(day, id=f"o{day}", lines=[], currency="CNY") for day in range(PACK_DAYS)])
+    customer.sees(*[click(day, id=f"c{day}") for day in range(PACK_DAYS)])
+    return customer
+
+
+@given(days_of_anything, days_of_anything)
+def test_days_come_back_in_any_order_and_of_any_amount(clicks: Days, spend: Days) -> None:
+    parts = lively_parts()
+    parts.behaviour.days, parts.consumption.money["CNY"].days = dict(clicks), dict(spend)
+    pack_days(parts)
+    assert isinstance(parts.behaviour.days, list) == (len(clicks) >= DAYS_MIN)
+    unpack_days(parts)
+    assert list(parts.behaviour.days.items()) == list(clicks.items())
+    assert list(parts.consumption.money["CNY"].days.items()) == list(spend.items())
+
+
+def lively_parts() -> Any:
+    if not _known:
+        _known.append(lively().known)
+    return decode(encode(_known[0])).parts
+
+
+_known: list[State] = []
+
+
+def test_a_large_state_comes_back_as_it_was_and_is_not_changed_by_being_stored() -> None:
+    state = lively().known
+    blob = encode(state)
+    assert isinstance(state.parts.activity.days, dict)
+    assert decode(blob) == state
+    assert encode(decode(blob)) == blob
+    assert len(blob) < len(msgspec.msgpack.encode(state)) / 2
+
+
+def test_the_days_of_every_feature_are_packed() -> None:
+    """Whatever a feature keeps by day: in its part, or in rows by name."""
+    parts = lively_parts()
+    many: Days = dict.fromkeys(range(20_000, 20_000 + PACK_DAYS), 1)
+    for feature in FEATURES:
+        part = feature.part()
+        for field in msgspec.structs.fields(feature.part):
+            if field.type == Days:
+                setattr(part, field.name, dict(many))
+        setattr(parts, feature.name, part)
+    packed = pack_days(parts)
+    assert len(packed) >= len(FEATURES) - 5
+    assert not list(pairs_by_day(msgspec.msgpack.decode(msgspec.msgpack.encode(parts), strict=False)))
+    put_back(packed)
+    assert parts.activity.days == many
+
+
+def pairs_by_day(value: Any) -> Any:
+    if isinstance(value, dict):
+        if len(value) >= PACK_DAYS:
+            yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from pairs_by_day(inner)
+
+
+def test_a_row_that_is_cut_short_is_told_as_broken() -> None:
+    state = lively().known
+    state.parts.behaviour.days = [20_000, 1, 1]
+    with pytest.raises(BrokenState, match="rebuild"):
+        decode(encode(state))
