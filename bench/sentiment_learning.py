@@ -73,8 +73,7 @@ def _judge(learner: Learner, reviews: Sequence[Review]) -> list[float]:
 
 
 def _print(console: Console, found: dict[str, Any]) -> None:
-    table = Table("trade", "unseen", *(f"{each:,}" for each in AFTER))
+    table = Table("trade", "unseen", *(f"after {each:,}" for each in AFTER[:-1]), f"{AFTER[-1]:,}, or half")
     for name, figures in found.items():
-        cells = [figures["after"].get(str(each)) for each in AFTER]
-        table.add_row(name, str(figures["unseen"]), *("" if each is None else "{:.3f} / {:.3f}".format(*each) for each in cells))
+        table.add_row(name, str(figures["unseen"]), *("{:.3f} / {:.3f}".format(*each) for each in figures["after"].values()))
     console.print(table)

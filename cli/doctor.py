@@ -17,12 +17,15 @@ from cli import output
 from cli.positions import stored_positions
 from cli.shelf import read_shelf
 from cli.topics import by_problem, differences
+from language.learned import Unusable
 from profile_store.contract import TP, Position, StoreError
 from profile_store.diagnosis import ServerFacts, server_facts
 from schemas.registry import DEAD_LETTERS, EVENT_TOPICS, REPLAYED
 from streams import kafka
 from streams.kafka import Lag
+from streams.learning import records
 from streams.settings import Settings, SettingsError, load
+from streams.texts import standing
 from streams.topics import plan
 from streams.versions import missing_compiled
 
@@ -157,6 +160,7 @@ async def _check_kafka(settings: Settings, positions: Mapping[TP, Position] | No
         yield finding
     yield check_dead_letters(letters)
     yield await _check_model(settings)
+    yield check_texts(await records(settings.kafka))
 
 
 def check_topics(
@@ -241,3 +245,16 @@ async def _check_model(settings: Settings) -> Finding:
     metrics = ", ".join(f"{name} {value:.4g}" for name, value in sorted(scoring.metrics.items()))
     pinned = " (pinned)" if shelf.pinned else ""
     return Finding("OK", "model", f"{scoring.model} {scoring.version}{pinned}, {minutes:,.0f} min old ({metrics})")
+
+
+def check_texts(found: Mapping[str, bytes]) -> Finding:
+    """Of the models of texts: what is in force, and whether profiles hold what was understood with others."""
+    try:
+        stands = standing(found)
+    except Unusable as error:
+        remedy = "portrait language adopt, or portrait language adopt --shipped: workers refuse to start with it"
+        return Finding("FAIL", "texts", f"what was adopted can't be used: {error}", remedy)
+    if stands.in_force != stands.rebuilt:
+        text = f"understood with {stands.in_force}, and profiles were last made anew with {stands.rebuilt}"
+        return Finding("WARN", "texts", text, "portrait rebuild --all: until then older texts stand as they were understood then")
+    return Finding("OK", "texts", f"understood with {stands.in_force}")

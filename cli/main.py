@@ -36,6 +36,7 @@ VERBS = {
     "topics": Verb("cli.topics", "The Kafka topics: create them, list them, why each is kept how long.", _RUN),
     "doctor": Verb("cli.doctor", "What is wrong with my Kafka, Redis, versions, lag, and how to mend it.", _RUN),
     "model": Verb("cli.model", "The churn model's versions: list, show, pin, roll back, learn anew, report.", _RUN),
+    "language": Verb("cli.language", "Models of texts: learn from stars and categories, report, adopt.", _RUN),
     "rebuild": Verb("cli.rebuild", "Make profiles anew from the log, live: all, chosen, or broken ones.", _RUN),
     "verify": Verb("cli.verify", "Compare every profile with the log: nothing lost, nothing doubled.", _RUN),
 }

@@ -17,6 +17,7 @@ import typer
 
 from cli import output
 from cli.watcher import watching
+from language.learned import Unusable
 from portrait.models.churn import Scorer
 from portrait.state import NewerFormat
 from profile_store.mending import RedisMendingStore
@@ -31,6 +32,7 @@ from streams.metrics import Metrics
 from streams.rebuild import CantRebuild, Options, Rebuild
 from streams.settings import Settings, names_of
 from streams.tail import Models
+from streams.texts import note_rebuilt, use_adopted
 
 EVENT_NAMES = [topic.name for topic in EVENT_TOPICS]
 #: As they are told; docs/operating.md says what each means.
@@ -84,7 +86,7 @@ def command(
             options = Options(None, room, check, drop_orphans, again, partial_, _program())
             whom = None if everybody else frozenset(ids or ())
             result = output.run(_rebuild(settings, options, whom, undecodable, show_ids))
-    except (CantRebuild, CantAccept, GroupBusy, NewerFormat) as error:
+    except (CantRebuild, CantAccept, GroupBusy, NewerFormat, Unusable) as error:
         output.fail(str(error))
     except SystemExit as ending:
         if ending.code == output.INTERRUPTED and not check:
@@ -136,6 +138,8 @@ async def _rebuild(
             named.setdefault(what, []).append(mended.id)
 
     began_s = time.monotonic()
+    texts = (await use_adopted(settings.kafka)).in_force
+    options = options._replace(program=f"{options.program} {texts}")  # others read texts otherwise: begun anew
     async with _mending_store(settings) as store, kafka.log_reader(settings.kafka) as log:
         if undecodable:
             whom = frozenset([customer_id async for customer_id in broken(store)])
@@ -156,6 +160,8 @@ async def _rebuild(
                 )
                 await run.run()
             counts = run.counts
+    if whom is None and not options.check and not await note_rebuilt(settings.kafka):
+        raise CantRebuild(f"other models of texts than {texts} were adopted meanwhile: run it again (portrait language report)")
     names = ("profiles", "written", *FOUND, "dropped", "conflicts", "events")
     row: dict[str, Any] = {name: counts[name] for name in names}
     row |= {"check": options.check, "seconds": round(time.monotonic() - began_s, 1)}

@@ -15,6 +15,7 @@ from rich.table import Table
 from cli import output
 from cli.audit import Audit, Checked, Report
 from cli.positions import accepted_losses, stored_positions
+from language.learned import Unusable
 from portrait.state import BrokenState, NewerFormat
 from profile_store.contract import TP
 from profile_store.scan import StateReader
@@ -22,6 +23,7 @@ from schemas.registry import DEAD_LETTERS, EVENT_TOPICS, REPLAYED
 from streams import kafka
 from streams.kafka import Lag
 from streams.settings import Settings, names_of
+from streams.texts import use_adopted
 
 EVENT_NAMES = [topic.name for topic in EVENT_TOPICS]
 #: Records between two steps of the progress bar: drawing it costs as much as many of them.
@@ -76,6 +78,7 @@ async def verify(settings: Settings, full: list[str], sample: int, at_ms: int) -
         raise CantVerify(
             f"the log of {', '.join(names)} holds less than the profiles do, as was accepted: there is nothing to compare"
         )
+    await _read_texts_as_workers(settings)
     before = await stored_positions(settings)
     audit = Audit({tp: at.next_offset for tp, at in before.items()}, full=full, sample=sample, rng=SystemRandom())
     with output.progress() as bar:
@@ -85,6 +88,20 @@ async def verify(settings: Settings, full: list[str], sample: int, at_ms: int) -
     if any(tp not in after or after[tp].next_offset < at.next_offset for tp, at in before.items()):
         raise CantVerify("Redis has lost writes while its profiles were read: run this again once the workers have caught up")
     return audit.report(at_ms)
+
+
+async def _read_texts_as_workers(settings: Settings) -> None:
+    """Says so where profiles hold what was understood with others. Raises CantVerify, KafkaProblem."""
+    try:
+        texts = await use_adopted(settings.kafka)
+    except Unusable as error:
+        raise CantVerify(f"the models of texts that were adopted can't be used: {error}; portrait language adopt") from error
+    if texts.rebuilt != texts.in_force:
+        output.err.print(
+            f"[yellow]texts are understood with {output.escape(texts.in_force)}, and profiles were last made anew with "
+            f"{output.escape(texts.rebuilt)}: what older texts said may differ until portrait rebuild --all[/yellow]",
+            soft_wrap=True,
+        )
 
 
 async def _read_states(settings: Settings, audit: Audit, bar: Progress) -> None:

@@ -16,6 +16,7 @@ from language.complaints import CATEGORIES
 from language.frozen import base
 from language.learned import FORMAT, Unusable, pack, version_of
 from language.learner import MODELS, Learner
+from language.progress import TEXTS_LEAST, Progress
 
 #: The version of a process that understands with what was shipped.
 SHIPPED = "shipped"
@@ -47,11 +48,13 @@ def version() -> str:
     return _in_force[0]
 
 
-def adopted_from(learner: Learner) -> Adopted:
-    """What would come into force. The same learner gives the same document."""
+def adopted_from(learner: Learner, texts_least: int = TEXTS_LEAST) -> Adopted:
+    """What would come into force; of a model that has judged fewer texts, nothing. The same learner gives the same document."""
     tables: dict[str, dict[str, list[int]]] = {}
     for name, part in learner.parts.items():
         kind, _, model = name.partition("_")
+        if learner.progress.get(f"{kind} {model}", Progress()).whole.texts < texts_least:
+            continue
         unit = 1 / 100 if kind == "complaints" else learner.tones["en" if model == "en" else "zh"].scale
         rows = ((feature, [round(number / unit) for number in part.of(feature)]) for feature in sorted(part.rows))
         tables[name] = {feature: row for feature, row in rows if any(row)}

@@ -23,6 +23,7 @@ from streams.failures import UNREADABLE
 from streams.kafka import KafkaProblem, bounds
 from streams.log import Record
 from streams.metrics import Metrics
+from streams.texts import TextModels
 
 RETRY_S = 1.0
 POLL_MS = 1000
@@ -88,8 +89,10 @@ class Tail:
 class Models:
     """The versions of the churn model, and the scorer of the one in use. Starts with the prior alone."""
 
-    def __init__(self, bootstrap: str, horizon_days: int, metrics: Metrics) -> None:
+    def __init__(self, bootstrap: str, horizon_days: int, metrics: Metrics, texts: TextModels | None = None) -> None:
+        """``texts`` takes the records of the models of texts, which lie on the same topic."""
         self.tail = Tail(bootstrap, MODELS, self.take)
+        self._texts = texts
         self.shelf = Shelf(horizon_days)
         self.scorer: Scorer = churn.fresh(horizon_days)
         self._horizon_days, self._metrics = horizon_days, metrics
@@ -97,6 +100,8 @@ class Models:
 
     def take(self, record: Record) -> None:
         """Put it on the shelf, and score with what scores now. What is broken is refused, and what there was goes on."""
+        if self._texts is not None and self._texts.take(record):
+            return
         shelf = self.shelf
         try:
             shelf.take(record.key, record.value)

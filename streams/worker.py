@@ -17,6 +17,7 @@ from typing import NoReturn
 import structlog
 from aiokafka.errors import KafkaError
 
+from language import force
 from profile_store.contract import StoreError, StoreRefused
 from profile_store.redis_store import RedisStore
 from schemas.registry import DEAD_LETTERS
@@ -32,6 +33,7 @@ from streams.producer import Publisher
 from streams.settings import Settings, names_of
 from streams.tail import Models, ReplayedOrigins
 from streams.tasks import end, unless
+from streams.texts import TextModels
 from streams.trainer import Trainer
 from streams.watchdog import BEAT_S, LOOK_S, LoopGuard, Watchdog, Watched
 
@@ -84,7 +86,8 @@ class Parts:
         self._settings, self._store, self._metrics = settings, store, metrics
         self._publisher = Publisher(settings.kafka)
         self._events, self._lessons = FaustLog(self._publisher), FaustLog(self._publisher)
-        self._models = Models(settings.kafka, settings.horizon_days, metrics)
+        self._texts = TextModels(die)
+        self._models = Models(settings.kafka, settings.horizon_days, metrics, self._texts)
         self._replayed = ReplayedOrigins(settings.kafka)
         self._loop = Loop(
             settings,
@@ -114,8 +117,16 @@ class Parts:
                 caught_up = asyncio.gather(models.tail.caught_up.wait(), self._replayed.tail.caught_up.wait())
                 if not await unless(stop, caught_up):
                     return 0
+                self._texts.begin()
                 version = models.scorer.version
-                log.info("worker", http_port=port, clock=settings.clock, horizon_days=settings.horizon_days, model=version)
+                log.info(
+                    "worker",
+                    http_port=port,
+                    clock=settings.clock,
+                    horizon_days=settings.horizon_days,
+                    model=version,
+                    texts=force.version(),
+                )
                 ready()
                 return await run_worker(app, self._publisher, stop)
 

@@ -22,6 +22,8 @@ from portrait.models.watch import watched
 from portrait.structures import DAY_MS
 from schemas.outputs import Order, Pin, Snapshot
 
+#: On the same topic lies what was learned of texts (`streams.learning`).
+TEXTS = "language"
 PIN_KEY, ORDER_KEY = f"{MODEL}/pin", f"{MODEL}/order"
 #: Kept are the newest few, and further back the last one of each day and of each week.
 NEWEST_KEPT, DAYS_KEPT, WEEKS_KEPT = 6, 8, 9
@@ -82,8 +84,11 @@ class Shelf:
         return self.before(came_of) if _is_again(snapshot, came_of) else came_of
 
     def take(self, key: bytes | None, value: bytes | None) -> None:
-        """The next record. Raises Refused, and nothing has changed then but what is known."""
+        """The next record; those of the models of texts are none of ours. Raises Refused, and nothing has changed then but what
+        is known."""
         name = (key or b"").decode(errors="replace")
+        if name.split("/")[0] == TEXTS:
+            return
         self.known = max(self.known, _version_in(name))
         try:
             if name == PIN_KEY:
