@@ -74,7 +74,7 @@ def learn(
     settings = output.settings()
     store: Store = FileStore(state) if state else TopicStore(settings.kafka)
     try:
-        counts, learner, stopped = output.run(_learn(settings, store, follow=follow, again=again))
+        counts, learner, stopped = output.run(_learn(settings, store, follow=follow, anew=again))
     except (Unusable, CantLearn) as error:
         output.fail(str(error))
     except OSError as error:
@@ -149,15 +149,16 @@ def adopt(
     )
 
 
-async def _learn(settings: Settings, store: Store, *, follow: bool, again: bool) -> tuple[Counts, Learner, bool]:
+async def _learn(settings: Settings, store: Store, *, follow: bool, anew: bool) -> tuple[Counts, Learner, bool]:
     """What was read and learned; the learner; whether it was asked to stop."""
-    learner = Learner() if again else await learner_of(store)
+    learner = Learner() if anew else await learner_of(store)
     partitions = await _partitions(settings)
     with asked_to_stop() as stop, output.progress() as bar:
         task = bar.add_task("records read", total=None)
-        async with kafka.log_reader(settings.kafka) as log:
+        async with kafka.log_reader(settings.kafka) as log, kafka.log_reader(settings.kafka) as again:
             work = Learning(
                 log,
+                again,
                 partitions,
                 store,
                 learner,

@@ -12,8 +12,8 @@ from array import array
 from collections.abc import Iterator
 from hashlib import sha256
 from struct import error as StructError
+from struct import iter_unpack, unpack_from
 from struct import pack as to_bytes
-from struct import unpack_from
 
 import msgspec
 
@@ -24,6 +24,7 @@ from language.progress import Progress
 
 FORMAT = 1
 ID_BYTES = 8
+_OPEN = f"<{ID_BYTES}sIQ"
 
 
 class Unusable(ValueError):
@@ -44,6 +45,7 @@ class _Header(msgspec.Struct, frozen=True):
     answers: dict[str, dict[str, int]]
     parts: dict[str, _Part]
     recent: int
+    open: int
 
 
 def pack(learner: Learner) -> bytes:
@@ -57,8 +59,10 @@ def pack(learner: Learner) -> bytes:
         learner.answers,
         {name: _Part(len(part.rows), len(part.waiting)) for name, part in learner.parts.items()},
         len(learner.recent),
+        len(learner.open),
     )
-    body = b"".join(_numbers(part) for part in learner.parts.values()) + b"".join(learner.recent)
+    waiting = b"".join(to_bytes(_OPEN, complaint, *place) for complaint, place in learner.open.items())
+    body = b"".join(_numbers(part) for part in learner.parts.values()) + b"".join(learner.recent) + waiting
     names = "\n".join(name for part in learner.parts.values() for name in sorted(part.rows))
     rest = msgspec.json.encode(header) + b"\n" + zlib.compress(names.encode() + b"\0" + body, 6)
     return sha256(rest).hexdigest().encode() + b"\n" + rest
@@ -81,8 +85,11 @@ def unpack(packed: bytes) -> Learner:
     try:
         for name, counts in header.parts.items():
             at = _fill(learner.parts[name], counts, each_name, body, at)
-        ids = [body[at + ID_BYTES * i : at + ID_BYTES * (i + 1)] for i in range(header.recent)]
-        if any(len(each) != ID_BYTES for each in ids) or at + ID_BYTES * header.recent != len(body) or next(each_name, None):
+        ids = [each for (each,) in iter_unpack(f"{ID_BYTES}s", body[at : at + ID_BYTES * header.recent])]
+        learner.open = {
+            each: (partition, offset) for each, partition, offset in iter_unpack(_OPEN, body[at + ID_BYTES * len(ids) :])
+        }
+        if (len(ids), len(learner.open)) != (header.recent, header.open) or next(each_name, None) is not None:
             raise Unusable("what was learned has another length than it says")
     except (StructError, StopIteration) as error:
         raise Unusable("what was learned is shorter than it says") from error

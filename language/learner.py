@@ -21,6 +21,8 @@ from language.weights import Weights
 MODELS: tuple[Model, ...] = ("zh", "en")
 #: Ids of the latest lessons: an event that comes again within so many is not learned twice.
 RECENT_MAX = 5000
+#: So many complaints wait for somebody to name their category; the one that has waited longest leaves.
+OPEN_MAX = 5000
 #: Of the more frequent answer a lesson weighs less, as if both were as frequent; until so many are known, not by much.
 KNOWN_FIRST = 10
 
@@ -43,6 +45,7 @@ class Learner:
         self.progress: dict[str, Progress] = {}  # kind of texts -> figures
         self.answers: dict[str, dict[str, int]] = {}  # kind of texts -> answer -> lessons
         self.recent: dict[bytes, None] = {}  # ids, the latest last
+        self.open: dict[bytes, tuple[int, int]] = {}  # complaint -> partition and offset of its opening, which has the text
 
     def learn(self, lesson: Lesson) -> bool:
         """Judge the text by both models, then learn from it. False: nothing is understood of it, or it has been learned."""
@@ -60,6 +63,12 @@ class Learner:
             if len(self.recent) > RECENT_MAX:
                 del self.recent[next(iter(self.recent))]
         return learned
+
+    def wait(self, complaint: bytes, partition: int, offset: int) -> None:
+        """For somebody to name its category."""
+        self.open.setdefault(complaint, (partition, offset))
+        if len(self.open) > OPEN_MAX:
+            del self.open[next(iter(self.open))]
 
     def _hear(self, text: str, language: Language, pleased: bool, crowd: int) -> bool:
         heard = [(model, grams, 1 / sqrt(len(grams))) for model, grams in witnesses(text, language) if grams]

@@ -3,12 +3,13 @@ that somebody named for it. The event's time and customer are no part of it."""
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Any, NamedTuple
 from zlib import crc32
 
 from language.complaints import Category
 from language.corrections import CROWDS
-from schemas.complaints import ComplaintOpened, ComplaintUpdated
+from schemas.complaints import ComplaintOpened, ComplaintResolved, ComplaintUpdated
 from schemas.event import Event
 from schemas.feedback import ConversationClosed, RatingGiven, SurveyAnswered
 
@@ -38,12 +39,42 @@ class Lesson(NamedTuple):
     category: Category | None = None
 
 
-def lesson_of(event: Event) -> Lesson | None:
-    """None: it teaches nothing."""
+class Named(NamedTuple):
+    """The category of a complaint that was opened before. ``complaint``: as `unsorted` has it."""
+
+    complaint: bytes
+    category: Category
+
+
+def unsorted(event: Event) -> bytes | None:
+    """Digest of a complaint that is opened with a text and without a category that we know; None: the event is none."""
+    data = event.data
+    if isinstance(data, ComplaintOpened) and data.text and _category(data.category) is None:
+        return _complaint(event.customer_id, event.time_ms, data.complaint_id)
+    return None
+
+
+def named_later(event: Event) -> Named | None:
+    data = event.data
+    if not isinstance(data, (ComplaintUpdated, ComplaintResolved)) or (category := _category(data.category)) is None:
+        return None
+    return Named(_complaint(event.customer_id, round(data.opened_at.timestamp() * 1000), data.complaint_id), category)
+
+
+def _complaint(customer_id: str, opened_ms: int, complaint_id: str) -> bytes:
+    return blake2b(f"{customer_id}\0{opened_ms}\0{complaint_id}".encode(), digest_size=8).digest()
+
+
+def _category(name: str | None) -> Category | None:
+    return CALLED.get((name or "").lower())
+
+
+def lesson_of(event: Event, category: Category | None = None) -> Lesson | None:
+    """None: it teaches nothing. ``category``: of a complaint, where another event names it."""
     data: Any = event.data
     crowd = crc32(event.customer_id.encode()) % CROWDS
     if isinstance(data, (ComplaintOpened, ComplaintUpdated)):
-        category = CALLED.get((data.category or "").lower())
+        category = category or _category(data.category)
         return Lesson(event.hash, crowd, data.text, category=category) if category and data.text else None
     text = data.answer if isinstance(data, SurveyAnswered) else getattr(data, "text", None)
     pleased = _pleased(data)

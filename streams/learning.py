@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol
 
 from language.learned import pack, unpack
 from language.learner import Learner
-from language.lessons import lesson_of
+from language.lessons import Lesson, lesson_of, named_later, unsorted
 from schemas import complaints, feedback
 from schemas.event import Event, decode
 from schemas.registry import MODELS
@@ -101,11 +101,13 @@ class Counts(NamedTuple):
 
 
 class Learning:
-    """Goes on where ``learner.offsets`` say. ``stop``: asked after each record whether to end."""
+    """Goes on where ``learner.offsets`` say. ``stop``: asked after each record whether to end. ``again`` reads what a complaint
+    said that was opened long before its category is named: the learner keeps no text."""
 
     def __init__(
         self,
         log: LogReader,
+        again: LogReader,
         partitions: Sequence[TP],
         store: Store,
         learner: Learner,
@@ -113,7 +115,8 @@ class Learning:
         stop: Callable[[], bool] = lambda: False,
         progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
-        self._log, self._partitions, self._store, self.learner = log, partitions, store, learner
+        self._log, self._again, self._partitions, self._store, self.learner = log, again, partitions, store, learner
+        self._beginnings: Mapping[TP, int] = {}
         self._stop, self._progress = stop, progress
         self._stored = (learner.lessons, dict(learner.offsets))
 
@@ -121,11 +124,11 @@ class Learning:
         """Learn up to where the log ends now; stores now and then, and the rest is for `save`. Raises CantLearn, KafkaProblem,
         OSError."""
         learner = self.learner
-        beginnings, ends = await self._log.bounds(self._partitions)
-        starts = self._starts(beginnings, ends)
+        self._beginnings, ends = await self._log.bounds(self._partitions)
+        starts = self._starts(ends)
         before, read, total = learner.lessons, 0, sum(ends[tp] - starts[tp] for tp in starts)
         async for record in self._log.between(starts, ends):
-            self._take(record)
+            await self._take(record)
             read += 1
             self._progress(read, total)
             if learner.lessons - self._stored[0] >= SAVE_LESSONS:
@@ -136,7 +139,7 @@ class Learning:
             learner.offsets |= {_name(tp): end for tp, end in ends.items()}  # markers and holes take offsets too
         return Counts(read, learner.lessons - before)
 
-    def _starts(self, beginnings: Mapping[TP, int], ends: Mapping[TP, int]) -> dict[TP, int]:
+    def _starts(self, ends: Mapping[TP, int]) -> dict[TP, int]:
         starts: dict[TP, int] = {}
         for tp in self._partitions:
             at = self.learner.offsets.get(_name(tp), 0)
@@ -145,15 +148,32 @@ class Learning:
                     f"{_name(tp)} ends at {ends[tp]}, and was learned up to {at}: another Kafka, or the topic was made anew. "
                     "To learn from this one, from the beginning: portrait language learn --again"
                 )
-            starts[tp] = max(at, beginnings[tp])  # what has expired can't be learned from any more
+            starts[tp] = max(at, self._beginnings[tp])  # what has expired can't be learned from any more
         return starts
 
-    def _take(self, record: Record) -> None:
-        event = decode(record.topic, record.key, record.value, record.headers, record.timestamp)
-        lesson = lesson_of(event) if isinstance(event, Event) else None
+    async def _take(self, record: Record) -> None:
+        event = _event(record)
+        if event is not None:
+            self._learn(lesson_of(event))
+            if (complaint := unsorted(event)) is not None:
+                self.learner.wait(complaint, record.partition, record.offset)
+            elif (named := named_later(event)) is not None:
+                place = self.learner.open.pop(named.complaint, None)
+                opened = await self._opening(*place) if place else None
+                self._learn(lesson_of(opened, named.category) if opened else None)
+        self.learner.offsets[_name((record.topic, record.partition))] = record.offset + 1
+
+    def _learn(self, lesson: Lesson | None) -> None:
         if lesson is not None:
             self.learner.learn(lesson)
-        self.learner.offsets[_name((record.topic, record.partition))] = record.offset + 1
+
+    async def _opening(self, partition: int, offset: int) -> Event | None:
+        """The event that lies there; None where it has expired."""
+        tp = complaints.TOPIC.name, partition
+        if offset >= self._beginnings.get(tp, offset + 1):
+            async for record in self._again.between({tp: offset}, {tp: offset + 1}):
+                return _event(record)
+        return None
 
     async def save(self) -> None:
         """If there is anything new."""
@@ -167,6 +187,11 @@ async def learner_of(store: Store) -> Learner:
     """Raises Unusable, KafkaProblem, OSError."""
     packed = await store.load()
     return unpack(packed) if packed else Learner()
+
+
+def _event(record: Record) -> Event | None:
+    event = decode(record.topic, record.key, record.value, record.headers, record.timestamp)
+    return event if isinstance(event, Event) else None
 
 
 def _name(tp: TP) -> str:

@@ -32,6 +32,17 @@ def rating(n: int, text: str, stars: int | None) -> str:
     return json.dumps(event | {"type": "rating.given", "data": {"stars": stars, "text": text}})
 
 
+def sorted_later() -> list[str]:
+    """A complaint, and its resolution, which names the category."""
+    event = {"specversion": "1.0", "source": "/test", "key": "Y", "time": "2026-01-01T00:00:00Z"}
+    data = {"complaint_id": "1", "text": "海外仓清关卡住了"}
+    later = {"complaint_id": "1", "opened_at": "2026-01-01T00:00:00Z", "category": "late-delivery"}
+    return [
+        json.dumps(event | {"id": "opened", "type": "complaint.opened", "data": data}),
+        json.dumps(event | {"id": "resolved", "type": "complaint.resolved", "data": later}),
+    ]
+
+
 def told(*words: str, code: int = output.OK) -> Any:
     """What the command says, in this process: starting it anew each time would take most of the test."""
     done = CliRunner().invoke(app, [*words, "--json"])
@@ -57,6 +68,7 @@ def test_stars_teach_and_an_operator_puts_it_into_force(service: Service) -> Non
     lines = [rating(n, (SLANG if n % 2 else PLAIN)[n // 2 % 5], 5 if n % 2 else 1) for n in range(CUSTOMERS)]
     asked = json.loads(rating(0, SLANG[0], None)) | {"key": "X", "id": "asked"}
     service.start_worker()
+    lines += sorted_later()
     (events := service.directory / "events.jsonl").write_text("\n".join([*lines, json.dumps(asked)]), encoding="utf-8")
     told("publish", str(events))
     service.until_read()
@@ -64,10 +76,12 @@ def test_stars_teach_and_an_operator_puts_it_into_force(service: Service) -> Non
     told("language", "adopt", code=output.FAILED)
 
     first = told("language", "learn")
-    assert (first["new"], first["records"]) == (CUSTOMERS, CUSTOMERS + 1)
+    assert (first["new"], first["records"]) == (CUSTOMERS + 1, CUSTOMERS + 3)
     again = told("language", "learn")
-    assert (again["new"], again["lessons"], again["version"]) == (0, CUSTOMERS, first["version"])
-    figures = told("language", "report")["kinds"]["tone zh"]["since_the_beginning"]
+    assert (again["new"], again["lessons"], again["version"]) == (0, CUSTOMERS + 1, first["version"])
+    kinds = told("language", "report")["kinds"]
+    assert kinds["complaints zh"]["answers"] == {"delivery": 1}
+    figures = kinds["tone zh"]["since_the_beginning"]
     assert figures["right_learned"] > figures["right_frozen"]
     told("verify", "--sample", "20")
 

@@ -58,12 +58,32 @@ def rating(offset: int, id: int, stars: int, text: str) -> Any:
     )
 
 
+def complaint(offset: int, number: int, type_: str, **data: Any) -> Any:
+    """About complaint ``number``, of one customer each."""
+    opened = f"2026-01-01T00:00:{number:02d}Z"
+    later = {} if type_ == "complaint.opened" else {"opened_at": opened}
+    event = {"specversion": "1.0", "id": f"{number} {type_}", "source": "/t", "type": type_, "time": opened}
+    value = json.dumps(event | {"data": {"complaint_id": str(number), **later, **data}}).encode()
+    key = f"C{number}".encode()
+    return SimpleNamespace(
+        topic="complaints", partition=0, offset=offset, timestamp=1_800_000_000_000, key=key, value=value, headers=()
+    )
+
+
+def complaints_named_later(n: int) -> list[Any]:
+    """Opened without a category; later an agent names it, in an update or in the resolution."""
+    opened = [complaint(i, i, "complaint.opened", text="海外仓清关卡住了") for i in range(n)]
+    kinds = ("complaint.updated", "complaint.resolved")
+    return opened + [complaint(n + i, i, kinds[i % 2], category="late-delivery") for i in range(n)]
+
+
 def ratings(n: int) -> list[Any]:
     return [rating(i, i, 5 if i % 2 else 1, (SLANG if i % 2 else PLAIN)[i // 2 % 5]) for i in range(n)]
 
 
 def learning(log: KeptLog, store: FileStore, learner: Learner, **more: Any) -> Learning:
-    return Learning(log, [FEEDBACK, COMPLAINTS], store, learner, **more)  # type: ignore[arg-type]
+    again = KeptLog(log.records)
+    return Learning(log, again, [FEEDBACK, COMPLAINTS], store, learner, **more)  # type: ignore[arg-type]
 
 
 def run(log: KeptLog, store: FileStore, **more: Any) -> Learner:
@@ -111,6 +131,31 @@ def test_a_retry_and_what_is_no_event_teach_nothing(tmp_path: Path) -> None:
     broken = SimpleNamespace(**(vars(records[0]) | {"offset": 21, "value": b"{"}))
     learner = run(KeptLog([*records, again, broken]), FileStore(tmp_path / "s"))
     assert learner.lessons == 20 and learner.offsets["feedback/0"] == 22
+
+
+def test_a_category_that_is_named_later_teaches_the_opening(tmp_path: Path) -> None:
+    log, store = KeptLog(complaints_named_later(30)), FileStore(tmp_path / "s")
+    seen = iter([False] * 39 + [True])
+    part = run(log, store, stop=lambda: next(seen))
+    assert (part.lessons, len(part.open)) == (10, 20), "the opened ones wait, without their texts"
+    assert "清关".encode() not in (tmp_path / "s").read_bytes()
+    learner = run(log, store)
+    assert (learner.lessons, len(learner.open)) == (30, 0)
+    assert learner.answers == {"complaints zh": {"delivery": 30}}
+    assert pack(learner) == pack(run(log, FileStore(tmp_path / "whole")))
+
+
+def test_an_opening_that_has_expired_teaches_nothing(tmp_path: Path) -> None:
+    log, store = KeptLog(complaints_named_later(10)), FileStore(tmp_path / "s")
+    seen = iter([False] * 9 + [True])
+    assert len(run(log, store, stop=lambda: next(seen)).open) == 10
+    log.beginning = 5
+    assert run(log, store).lessons == 5
+
+
+def test_no_more_complaints_wait_than_may(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("language.learner.OPEN_MAX", 7)
+    assert run(KeptLog(complaints_named_later(20)), FileStore(tmp_path / "s")).lessons == 7
 
 
 def test_another_log_is_refused_and_an_expired_beginning_is_not(tmp_path: Path) -> None:
