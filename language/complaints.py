@@ -32,6 +32,8 @@ _CONCEPTS = patterns.read("concepts.txt")
 _PRAISES, _DENIED = _CONCEPTS["clauses"]["praises"], _CONCEPTS["clauses"]["denied"]
 #: Concepts of which it matters that they are denied.
 _DENIABLE = frozenset(_CONCEPTS["clauses"]["deniable"].pattern.split("|"))
+#: Concepts that say how a text speaks, not of what: neither first nor praised.
+_MANNERS = frozenset(_CONCEPTS["clauses"]["manners"].pattern.split("|"))
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _CLAUSE = re.compile(r"[^,.;!?。、…~]+(?:[,.;!?。、…~]+|$)|[,.;!?。、…~]+")
 _ENDINGS = re.compile(r"(?<=[a-z]{3})(?:ing|ed|es|s|ly)$")
@@ -79,13 +81,13 @@ def concepts(text: str, language: Language) -> Iterator[str]:
         mark = ""
         for match in pattern.finditer(text):
             at = match.start()
-            if any(begin <= at < end for begin, end in spans) and name != "praise":
+            if any(begin <= at < end for begin, end in spans) and name not in _MANNERS:
                 mark = "+"
             elif name in _DENIABLE and _DENIED.search(text, max(0, at - REACH), at):
                 mark = "!"
             else:
                 yield name
-                if name != "praise":
+                if name not in _MANNERS:
                     order.append((at, name))
                 mark = ""
                 break

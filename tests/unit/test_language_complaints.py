@@ -33,6 +33,10 @@ from language.understand import SURE_LEAST, understand_complaint
         ("Customer service never answered my e-mails and the phone is always busy", "service"),
         ("My parcel still has not arrived, the courier lost it", "delivery"),
         ("Way overpriced, not worth the money", "price"),
+        ("Our room was dirty, there were cockroaches and the walls are thin", "environment"),
+        ("They sent the wrong colour, and two parts are missing from the box", "mismatch"),
+        ("A boring novel with flat characters and a dull plot", "content"),
+        ("The receptionist was rude and they refuse to refund me", "service"),
         ("Do not buy this", "other"),
     ],
 )
@@ -49,6 +53,12 @@ def test_what_is_praised_or_denied_is_not_what_is_complained_of() -> None:
     assert "unclear" in said
     said = list(concepts("it is not broken but too slow", "en"))
     assert "!broke" in said and "broke" not in said
+
+
+def test_how_a_text_speaks_is_not_what_it_names_first() -> None:
+    said = list(concepts("why does it break?", "en"))
+    assert "asks" in said and "^broke" in said
+    assert not {"^asks", "^2asks", "^brief", "^2brief"} & set(said)
 
 
 def test_who_cannot_tell_says_other_or_nothing() -> None:
