@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -46,11 +46,16 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
 def make(events_each: int, seed: int, end_ms: int) -> Write:
     """One customer's profile after so many events, spread over a year and `SKUS` products, ready to be written."""
     customer_id = f"C{seed:07d}"
+    return folded(customer_id, _arrivals(customer_id, events_each, seed, end_ms))
+
+
+def folded(customer_id: str, batches: Iterable[Sequence[Arrival]]) -> Write:
+    """The profile after all of these, each batch settled at its last event's time, ready to be written."""
     scorer = churn.fresh(HORIZON_DAYS)
     state: State | None = None
     external: set[tuple[str, str]] = set()
     fields: dict[str, bytes] = {}
-    for arrivals in _arrivals(customer_id, events_each, seed, end_ms):
+    for arrivals in batches:
         change = evolve(state, customer_id, arrivals, arrivals[-1].event.time_ms, scorer)
         if change is None:
             raise RuntimeError("events of the benchmark changed nothing")

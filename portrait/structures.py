@@ -19,7 +19,7 @@ WINDOW_DAYS = 90
 NEVER = 2**62  # later than any due day or moment
 
 MORE = ""  # the key that marks an overflown tally or set of registers
-ESTIMATED = "~"  # the same in a view: its value says how often a key was not counted, and all others are at least so many
+ESTIMATED = "~"  # the same in a view: each count may be too low by its value
 
 Tally = dict[str, int]
 if TYPE_CHECKING:
@@ -58,14 +58,23 @@ def _fade(counts: Tally) -> None:
 
 
 def top(counts: Tally, n: int) -> dict[str, int]:
-    """The ``n`` most counted keys; where some are left out, most first, then by key. ESTIMATED is added to an estimate."""
-    if len(counts) <= n and MORE not in counts:
+    """The ``n`` most counted keys; where some are left out, most first, then by key.
+
+    Of an estimate only keys that no uncounted one can have beaten, and with them ESTIMATED: by how much they may be too low.
+    """
+    more = counts.get(MORE, 0)
+    if not more and len(counts) <= n:
         return counts
-    ranked = sorted((-count, key) for key, count in counts.items() if key)
+    ranked = sorted((-count, key) for key, count in counts.items() if key and count >= more)
     shown = {key: -count for count, key in ranked[:n]}
-    if MORE in counts:
-        shown[ESTIMATED] = counts[MORE]
+    if more and shown:
+        shown[ESTIMATED] = more
     return shown
+
+
+def tops(part: Any, names: Iterable[str], n: int) -> dict[str, dict[str, int]]:
+    """`top` of each of these tallies of a part; without those that have nothing to say."""
+    return {name: shown for name in names if (counts := getattr(part, name)) and (shown := top(counts, n))}
 
 
 class Register(msgspec.Struct, array_like=True, gc=False):

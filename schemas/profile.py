@@ -18,7 +18,8 @@ from schemas.outputs import Lever, Reason, Sure
 FORMAT = 1
 
 StageName = Literal["prospect", "new", "growing", "mature", "declining", "dormant", "churned", "won_back"]
-#: The most frequent few, in no particular order. Once there are more keys than are counted, the small counts are estimates.
+#: The most frequent few, in no particular order. Once there are more keys than are counted: those that no uncounted one can have
+#: beaten, each at most by the value of "~" too low.
 Counts = dict[str, int]
 
 

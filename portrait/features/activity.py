@@ -8,7 +8,7 @@ from msgspec import field
 
 from portrait.features.base import Feature, Part
 from portrait.merging import days, merging, tallies, total
-from portrait.structures import DAY_MS, NEVER, Days, Tally, add_day, expire_days, shown_windows, tally, top, windows
+from portrait.structures import DAY_MS, NEVER, Days, Tally, add_day, expire_days, shown_windows, tally, top, tops, windows
 from schemas.complaints import ComplaintResolved, ComplaintUpdated
 from schemas.contacts import ContactDelivered, ContactSent
 from schemas.customers import AttributesChanged, ExternalIdAssigned, IdentityLinked, IdentityUnlinked
@@ -68,8 +68,7 @@ def view(part: Activity, today: int) -> tuple[dict[str, Any] | None, int]:
     if part.last_ms:
         shown["last_seen_ms"] = part.last_ms
         shown["active_hours"] = top(part.hours or {}, 3)
-    if part.channels:
-        shown["channels"] = top(part.channels, 5)
+    shown |= tops(part, ("channels",), 5)
     return shown, due
 
 

@@ -9,7 +9,7 @@ from msgspec import field
 
 from portrait.features.base import Feature, Part
 from portrait.merging import days, merging, tallies, total
-from portrait.structures import DAY_MS, Days, Tally, add_day, expire_days, shown_windows, tally, top, windows
+from portrait.structures import DAY_MS, Days, Tally, add_day, expire_days, shown_windows, tally, tops, windows
 from schemas.clicks import AppOpened, CartChanged, ContentEngaged, ItemViewed, PageViewed, Searched, StoreVisited, Touch
 from schemas.event import Event
 
@@ -17,6 +17,12 @@ PAGES_MAX, ITEMS_MAX, CATEGORIES_MAX, BRANDS_MAX, SEARCHES_MAX, PLACES_MAX = 8, 
 CONTENT_MAX, REFERRERS_MAX, PATHS_MAX, STORES_MAX = 5, 6, 6, 4
 STEP_LENGTH_MAX, REMEMBERED = 48, 4096
 SHOWN = 3
+
+
+#: What is shown of the counts by name, in this order.
+COUNTED = (
+    "pages", "items", "categories", "brands", "searches", "unmet", "content", "topics", "devices", "regions", "paths", "stores",
+)  # fmt: skip
 
 
 class Behaviour(Part, array_like=True, gc=False):
@@ -134,23 +140,7 @@ def view(part: Behaviour, today: int) -> tuple[dict[str, Any] | None, int]:
         "last_click_ms": part.last_ms,
         "dwell_ms": part.dwell_ms,
     }
-    for name in (
-        "pages",
-        "items",
-        "categories",
-        "brands",
-        "searches",
-        "unmet",
-        "content",
-        "topics",
-        "devices",
-        "regions",
-        "paths",
-        "stores",
-    ):
-        counts = getattr(part, name)
-        if counts:
-            shown[name] = top(counts, SHOWN)
+    shown |= tops(part, COUNTED, SHOWN)
     if part.cart_added or part.cart_removed:
         shown["cart"] = {"added": part.cart_added, "removed": part.cart_removed}
     for name in ("app_opens", "store_visits"):

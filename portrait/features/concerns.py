@@ -10,7 +10,7 @@ from language.understand import understand_asked, understand_complaint
 from portrait.features.base import Feature, Part
 from portrait.features.feedback import LOW_STARS
 from portrait.merging import days, merging, tallies
-from portrait.structures import DAY_MS, Days, Tally, add_day, expire_days, tally, top, windows
+from portrait.structures import DAY_MS, Days, Tally, add_day, expire_days, tally, tops, windows
 from schemas.complaints import ComplaintOpened, ComplaintUpdated
 from schemas.event import Event
 from schemas.feedback import ConversationClosed, RatingGiven, SurveyAnswered
@@ -68,7 +68,7 @@ def answered(part: Concerns, event: Event, today: int) -> None:
 
 def view(part: Concerns, today: int) -> tuple[dict[str, Any] | None, int]:
     _, _, quarter, due = windows(part.leaving, today)
-    shown: dict[str, Any] = {name: top(counts, SHOWN) for name in ("pains", "wishes") if (counts := getattr(part, name))}
+    shown: dict[str, Any] = tops(part, ("pains", "wishes"), SHOWN)
     if quarter:
         shown["leaving_90d"] = quarter
     return shown or None, due

@@ -13,7 +13,7 @@ from msgspec import field
 
 from portrait.features.base import Feature, Part
 from portrait.merging import calendars, days, merging, tables, tallies, total
-from portrait.structures import DAY_MS, MORE, Calendar, Days, Tally, add_day, expire_days, shown_windows, tally, top, windows
+from portrait.structures import DAY_MS, MORE, Calendar, Days, Tally, add_day, expire_days, shown_windows, tally, tops, windows
 from schemas.event import Event
 from schemas.orders import OrderCancelled, OrderDelivered, OrderPlaced, OrderRefunded
 
@@ -193,9 +193,7 @@ def view(part: Consumption, today: int) -> tuple[dict[str, Any] | None, int]:
     for name in ("cancelled", "refunded", "delivered", "late", "units", "discounted", "with_coupon", "by_instalments"):
         if n := getattr(part, name):
             shown[name] = n
-    for name in ("methods", "categories", "brands", "items"):
-        if counts := getattr(part, name):
-            shown[name] = top(counts, SHOWN)
+    shown |= tops(part, ("methods", "categories", "brands", "items"), SHOWN)
     return shown, due
 
 

@@ -8,7 +8,7 @@ from msgspec import field
 
 from portrait.features.base import Feature, Part
 from portrait.merging import days, merging, tallies, total
-from portrait.structures import DAY_MS, NEVER, WINDOW_DAYS, Days, Tally, add_day, expire_days, tally, top
+from portrait.structures import DAY_MS, NEVER, WINDOW_DAYS, Days, Tally, add_day, expire_days, tally, tops
 from schemas.event import Event
 from schemas.feedback import ConversationClosed, RatingGiven, SurveyAnswered
 
@@ -100,7 +100,7 @@ def view(part: Feedback, today: int) -> tuple[dict[str, Any] | None, int]:
         shown["survey_answers"] = part.answers
     if part.conversations:
         shown["conversations"] = {"count": part.conversations, "solved": part.solved, "unsolved": part.unsolved}
-        shown["channels"] = top(part.channels or {}, CHANNELS_MAX)
+        shown |= tops(part, ("channels",), CHANNELS_MAX)
     return shown or None, _due_day(part, today)
 
 

@@ -13,7 +13,7 @@ from msgspec import field
 from language.understand import understand_asked, understand_complaint
 from portrait.features.base import Feature, Part
 from portrait.merging import days, merging, tallies, total
-from portrait.structures import DAY_MS, Days, Tally, add_day, expire_days, greatest, shown_windows, tally, top, windows
+from portrait.structures import DAY_MS, Days, Tally, add_day, expire_days, greatest, shown_windows, tally, tops, windows
 from schemas.complaints import ComplaintOpened, ComplaintResolved, ComplaintUpdated
 from schemas.event import Event
 
@@ -128,9 +128,7 @@ def view(part: Needs, today: int) -> tuple[dict[str, Any] | None, int]:
         shown["satisfaction"] = round(part.stars_sum / part.stars_count, 2)
     if waiting := [_shown(case) for case in reversed(part.cases) if not case.resolved_ms]:
         shown["open"] = waiting[:SHOWN]
-    for name in ("categories", "products"):
-        if counts := getattr(part, name):
-            shown[name] = top(counts, SHOWN)
+    shown |= tops(part, ("categories", "products"), SHOWN)
     return shown, due
 
 

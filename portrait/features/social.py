@@ -8,7 +8,7 @@ from msgspec import field
 
 from portrait.features.base import Feature, Part
 from portrait.merging import days, merging, registers, tallies, total
-from portrait.structures import DAY_MS, Days, Register, Tally, add_day, assign, expire_days, shown_windows, tally, top, windows
+from portrait.structures import DAY_MS, Days, Register, Tally, add_day, assign, expire_days, shown_windows, tally, tops, windows
 from schemas.event import Event
 from schemas.social import AccountFollowed, Mention, MentionPosted, MentionShared
 
@@ -87,9 +87,7 @@ def view(part: Social, today: int) -> tuple[dict[str, Any] | None, int]:
     for name in ("posts", "shares", "follows", "reach", "audience_max", "engagement"):
         if n := getattr(part, name):
             shown[name] = n
-    for name in ("platforms", "topics", "brands", "accounts"):
-        if counts := getattr(part, name):
-            shown[name] = top(counts, SHOWN)
+    shown |= tops(part, ("platforms", "topics", "brands", "accounts"), SHOWN)
     if rivals:
         shown["rivals_90d"] = rivals
     if part.handles:

@@ -20,7 +20,7 @@ from portrait.structures import (
     greatest,
     shown_windows,
     tally,
-    top,
+    tops,
     windows,
     within,
 )
@@ -135,8 +135,7 @@ def view(part: Voice, today: int) -> tuple[dict[str, Any] | None, int]:
     for name, tones in (("by_place", part.places), ("by_topic", part.topics)):
         if tones:
             shown[name] = _loudest(tones)
-    if part.languages:
-        shown["languages"] = top(part.languages, LANGUAGES_MAX)
+    shown |= tops(part, ("languages",), LANGUAGES_MAX)
     return shown, due
 
 

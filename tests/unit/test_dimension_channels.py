@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from portrait.dimensions.channels import DIMENSION as CHANNELS
-from portrait.dimensions.channels import Channel
 from portrait.dimensions.media import DIMENSION as MEDIA
 from schemas.event import Event
 from schemas.profile import Trait
@@ -45,7 +44,7 @@ def test_where_messages_are_opened_is_where_they_answer_and_where_refused_is_avo
     view = channels(*opened, *refused)
     assert view.answers_on == Trait(value="email", sure=0.5, of=2)
     assert view.avoid == ["sms"]
-    assert view.messages == {"email": Channel(sent=2, answers=0.9, refused=0), "sms": Channel(sent=1, answers=0.0, refused=1)}
+    assert view.messages == {"email": 0.9, "sms": 0.0}
 
 
 def test_platforms_are_told_the_most_used_first() -> None:
