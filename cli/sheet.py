@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.present import Lang, ago, date, money, percent, plain, risk_bar, risk_colour, say, span, stage_text
+from cli.sheet_words import VALUES_ZH, WORDS
 from cli.terms import member, value
 from cli.traits import CONTRACTS, label_of, line_of, line_of_tags, voice_line
 from portrait.dimensions.person import MEANINGS
@@ -29,99 +30,6 @@ RISK_CELLS = 24
 COLUMNS = 120
 DISPUTES_SHOWN = 2
 
-_WORDS: Mapping[str, tuple[str, str]] = {
-    "stage": ("Stage", "阶段"),
-    "risk": ("Churn risk", "流失风险"),
-    "value": ("Value", "价值"),
-    "tags": ("Tags", "标签"),
-    "next": ("Do next", "建议动作"),
-    "trouble": ("Trouble", "投诉"),
-    "buys": ("Buys", "消费"),
-    "looks": ("Looks at", "浏览"),
-    "says": ("Says", "社交"),
-    "answers": ("Answers", "反馈"),
-    "voice": ("Sounds", "语气"),
-    "reach": ("Reach", "触达"),
-    "consent": ("Consent", "授权"),
-    "journey": ("Journey", "旅程"),
-    "disputed": (
-        "{name}: {told_by} is believed, {other} says {says}",
-        "{name}：采信 {told_by}，{other} 称 {says}",
-    ),
-    "legend": ("% after a conclusion: how sure it is; without: told", "结论后的百分比为把握程度；没有百分比的为明确告知"),
-    "since": ("since {date} ({ago})", "自 {date} 起（{ago}）"),
-    "if_silent": ("if silent, the next stage comes on {date}", "若持续沉默，{date} 进入下一阶段"),
-    "before": ("before: {stages}", "此前：{stages}"),
-    "horizon": ("to buy nothing in the next {days} days (model {model})", "未来 {days} 天内不再购买（模型 {model}）"),
-    "sure": (
-        "of {of} scores of {scored} % whose outcome is known, {low} to {high} left",
-        "此前 {scored}% 的评分中已知结果的有 {of} 例，其中 {low} 至 {high} 流失",
-    ),
-    "unsure": ("no score like this has a known outcome yet", "尚无同类评分的结果可供对照"),
-    "no_risk": ("no score: nothing bought yet", "暂无评分：尚未购买"),
-    "expects": ("expects {orders} orders in {days} days", "未来 {days} 天预计下单 {orders} 次"),
-    "expects_spend": ("spending {amount}", "消费 {amount}"),
-    "next_order": ("the next by {date}, even chances", "下次下单：{date} 前（约五成概率）"),
-    "next_overdue": ("the next was expected by {date}", "原预计 {date} 前再次下单"),
-    "no_next": ("no next order in sight", "暂无可预期的下次下单"),
-    "no_action": ("nothing is due", "暂无"),
-    "until": ("{rule}, until {date}", "{rule}，有效至 {date}"),
-    "open": ("open {n}", "未解决 {n} 件"),
-    "understood": ("understood from the text {sure}", "由文本理解 {sure}"),
-    "urgency": ("urgency {of} of 3", "紧急度 {of}/3"),
-    "pains": ("hurts: {counts}", "痛点：{counts}"),
-    "wishes": ("wishes: {counts}", "期望改进：{counts}"),
-    "leaving": ("speaks of leaving ({n})", "表示要离开（{n}）"),
-    "complaints": ("complaints {total} (90 days: {quarter})", "投诉共 {total} 件（近 90 天 {quarter}）"),
-    "waiting": ("{severity}, waiting for {span}", "{severity}，已等待 {span}"),
-    "satisfaction": ("satisfied with the outcome {stars} of 5", "处理满意度 {stars}/5"),
-    "orders": ("orders {total} (90 days: {quarter})", "订单 {total} 笔（近 90 天 {quarter}）"),
-    "spend": ("spent {total} (90 days: {quarter})", "累计消费 {total}（近 90 天 {quarter}）"),
-    "average": ("{amount} an order", "均单 {amount}"),
-    "last_order": ("last {ago}: {amount}", "最近一单 {ago}：{amount}"),
-    "late": ("late {late} of {delivered} deliveries", "送货 {delivered} 次，迟到 {late} 次"),
-    "discounted": ("discounted {n}", "优惠 {n}"),
-    "with_coupon": ("with coupon {n}", "用券 {n}"),
-    "by_instalments": ("by instalments {n}", "分期 {n}"),
-    "cancelled": ("cancelled {n}", "取消 {n}"),
-    "refunded": ("refunded {n}", "退款 {n}"),
-    "pays": ("pays by {counts}", "支付 {counts}"),
-    "clicks": ("clicks {total} (30 days: {month})", "点击 {total} 次（近 30 天 {month}）"),
-    "last_click": ("last {ago}", "最近 {ago}"),
-    "dwell": ("stayed {span}", "停留 {span}"),
-    "cart": ("cart +{added} -{removed}", "购物车 +{added} -{removed}"),
-    "searches": ("searches {counts}", "搜索 {counts}"),
-    "unmet": ("found nothing for {counts}", "未搜到 {counts}"),
-    "paths": ("ways {counts}", "路径 {counts}"),
-    "store_visits": ("in shops {n}: {counts}", "到店 {n} 次：{counts}"),
-    "devices": ("on {counts}", "设备 {counts}"),
-    "mentions": ("posts {posts}, shares {shares}", "发帖 {posts}，转发 {shares}"),
-    "audience": ("up to {n} hear it", "受众最多 {n}"),
-    "about": ("about {counts}", "话题 {counts}"),
-    "ratings": ("rates {average} of 5 ({count} times, last {last})", "评分 {average}/5（{count} 次，最近 {last}）"),
-    "pleased": ("sounds pleased {sure} (tone {tone})", "语气满意 {sure}（{tone}）"),
-    "even": ("sounds neither pleased nor displeased (tone {tone})", "语气平稳（{tone}）"),
-    "displeased": ("sounds displeased {sure} (tone {tone})", "语气不满 {sure}（{tone}）"),
-    "nps": ("would recommend {last} of 10", "推荐意愿 {last}/10"),
-    "talks": ("conversations {count}, solved {solved}, not solved {unsolved}", "会话 {count}，解决 {solved}，未解决 {unsolved}"),
-    "channels": ("on {counts}", "渠道 {counts}"),
-    "hours": ("active at {hours}", "活跃时段 {hours}"),
-    "messages": ("{channel}: opened {opened} of {sent}", "{channel}：{sent} 条中打开 {opened}"),
-    "refused": ("refused {n}", "拒收 {n}"),
-}
-_VALUES_ZH = {
-    "granted": "同意",
-    "refused": "拒绝",
-    "female": "女",
-    "male": "男",
-    "low": "轻微",
-    "medium": "中等",
-    "high": "严重",
-    "critical": "紧急",
-    "service": "服务",
-    "marketing": "营销",
-    "profiling": "画像",
-}
 _SEVERE = {"high", "critical"}
 
 #: Derived dimensions, and the section after which each is told; others come last.
@@ -211,11 +119,11 @@ class Sheet:
     # -- words ----------------------------------------------------------------------------------------------------------------
 
     def _t(self, key: str, /, **values: object) -> str:
-        en, zh = _WORDS[key]
+        en, zh = WORDS[key]
         return (zh if self._lang == "zh" else en).format(**values)
 
     def _value(self, value: str) -> str:
-        return plain(_VALUES_ZH.get(value, value) if self._lang == "zh" else value)
+        return plain(VALUES_ZH.get(value, value) if self._lang == "zh" else value)
 
     def _reason(self, reason: Reason | Lever) -> str:
         return say({"en": reason.en, "zh": reason.zh}, self._lang)

@@ -11,16 +11,16 @@ import contextlib
 import time
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from schemas.registry import BY_CODE, BY_NAME, EVENT_TOPICS
+from tests.fault.asking import Asking
 from tests.fault.trace import Attempt
 
 #: Beside the trace.
@@ -28,7 +28,7 @@ NAME = "commits.jsonl"
 #: By its partitions go the moments of silence.
 SILENCE_CODE = EVENT_TOPICS[0].code
 UNKNOWN = 2**62
-SAMPLE_S, ANSWER_S, FINISH_S = 0.4, 2.0, 60.0
+SAMPLE_S, FINISH_S = 0.4, 60.0
 
 #: (when it was asked for, value), growing.
 Grown = list[tuple[int, int]]
@@ -45,10 +45,10 @@ class Sampler:
     """Writes samples to ``file``."""
 
     def __init__(self, file: Path, kafka: str, group: str, partitions: int) -> None:
-        self._file, self._kafka, self._group = file, kafka, group
+        self._file, self._group = file, group
         self._tps = [TopicPartition(topic.name, n) for topic in EVENT_TOPICS for n in range(partitions)]
         self._known: set[tuple[int, int, int, int]] = set()
-        self._client: AIOKafkaAdminClient | None = None
+        self._asking = Asking(lambda: AIOKafkaAdminClient(bootstrap_servers=kafka))
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -57,7 +57,7 @@ class Sampler:
                 await self.sample()
                 await asyncio.sleep(SAMPLE_S)
         finally:
-            await self._drop()
+            await self._asking.close()
 
     async def finish(self) -> None:
         """What Kafka has when all workers have ended. Raises TimeoutError."""
@@ -66,31 +66,23 @@ class Sampler:
                 while not await self.sample():
                     await asyncio.sleep(SAMPLE_S)
         finally:
-            await self._drop()
+            await self._asking.close()
 
     async def sample(self) -> bool:
         """False: Kafka is away."""
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                if self._client is None:
-                    self._client = AIOKafkaAdminClient(bootstrap_servers=self._kafka)
-                    await self._client.start()
-                at_ms = time.time_ns() // 1_000_000
-                found = await self._client.list_consumer_group_offsets(self._group, partitions=self._tps)
-        except (KafkaError, OSError, TimeoutError):
-            await self._drop()
+        answer = await self._asking.ask(self._committed)
+        if answer is None:
             return False
+        at_ms, found = answer
         now = {(BY_NAME[tp.topic].code, tp.partition, max(0, at.offset), _moment_ms(at)) for tp, at in found.items()}
         with self._file.open("ab") as file:
             file.write(b"\n%b\n" % msgspec.json.encode(Sample(at_ms, sorted(now - self._known))))
         self._known = now
         return True
 
-    async def _drop(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                await asyncio.wait_for(client.close(), ANSWER_S)
+    async def _committed(self, client: AIOKafkaAdminClient) -> tuple[int, Mapping[TopicPartition, OffsetAndMetadata]]:
+        at_ms = time.time_ns() // 1_000_000
+        return at_ms, await client.list_consumer_group_offsets(self._group, partitions=self._tps)
 
 
 def _moment_ms(at: OffsetAndMetadata) -> int:

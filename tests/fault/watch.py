@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import redis.asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 from redis.exceptions import RedisError
 
 from profile_store.keys import shard_keys
 from schemas.registry import EVENT_TOPICS
 from streams.log import TP
+from tests.fault.asking import ANSWER_S, Asking
 
 SAMPLE_S = 0.4
-ANSWER_S = 2.0
 POSITIONS = shard_keys("", 1)[0].positions
 
 
@@ -46,11 +44,11 @@ class Watch:
     def __init__(
         self, kafka: str, store_url: Callable[[], str], partitions: int, recovered: Callable[[Recovery, float], None]
     ) -> None:
-        self._kafka, self._store_url, self._recovered = kafka, store_url, recovered
+        self._store_url, self._recovered = store_url, recovered
         self._redis: redis.asyncio.Redis | None = None
         self._url = ""
         self._tps = [TopicPartition(topic.name, n) for topic in EVENT_TOPICS for n in range(partitions)]
-        self._consumer: AIOKafkaConsumer | None = None
+        self._asking = Asking(lambda: AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False))
         self.ends: dict[TP, int] = {}
         self.lag: int | None = None
         self.recoveries: list[Recovery] = []  # those that are not finished
@@ -68,7 +66,7 @@ class Watch:
                 await asyncio.sleep(SAMPLE_S)
         finally:
             await self._leave_store()
-            await self._drop()
+            await self._asking.close()
 
     async def sample(self) -> None:
         ends, positions = await self._ends(), await self.positions()
@@ -90,22 +88,8 @@ class Watch:
         return time.monotonic() - min(began) if began else 0.0
 
     async def _ends(self) -> dict[TP, int] | None:
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                if self._consumer is None:
-                    self._consumer = AIOKafkaConsumer(bootstrap_servers=self._kafka, enable_auto_commit=False)
-                    await self._consumer.start()
-                found = await self._consumer.end_offsets(self._tps)
-            return {(tp.topic, tp.partition): end for tp, end in found.items()}
-        except (KafkaError, OSError, TimeoutError):
-            await self._drop()
-            return None
-
-    async def _drop(self) -> None:
-        consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            with contextlib.suppress(KafkaError, OSError, TimeoutError):
-                await asyncio.wait_for(consumer.stop(), ANSWER_S)
+        found = await self._asking.ask(lambda consumer: consumer.end_offsets(self._tps))
+        return None if found is None else {(tp.topic, tp.partition): end for tp, end in found.items()}
 
     async def positions(self) -> Mapping[TP, int] | None:
         try:
