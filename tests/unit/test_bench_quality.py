@@ -14,6 +14,7 @@ import pytest
 from bench import causes, churn, stages, value
 from bench.figures import known, text
 from bench.quality import forecasts, scores
+from bench.quality.drive import Moments
 from bench.quality.logs import Purchase, last_known
 
 FIRST = date(2025, 1, 1)
@@ -61,6 +62,43 @@ def test_stages_of_customers_with_one_moment_each_have_no_rate_of_change(
     found = run(stages, monkeypatch, capsys, "--log", str(log), "--format", "csv", "--horizon", "30", "--grid", "900")
     assert found["changes_per_customer_year"] is None
     assert found["unknown"]["changes_per_customer_year"] == "nobody has two moments"
+
+
+def judged(**stages_: tuple[int, float]) -> dict[str, Any]:
+    """Of each stage so many customers, each with four moments, of whom such a share buys again."""
+    rows = [(f"{stage}{n}", stage, n < share * of) for stage, (of, share) in stages_.items() for n in range(of) for _ in range(4)]
+    customers, names, returned = (np.array(column) for column in zip(*rows, strict=True))
+    nothing = np.zeros(len(rows), dtype=bool)
+    moments = Moments(
+        customers=customers,
+        days=np.tile([0, 1, 2, 3], len(rows) // 4),
+        risks=nothing,
+        features=nothing,
+        purchase=nothing,
+        stages=names,
+    )
+    bought = [Purchase(customer, 10 if back else 99, 1) for customer, back in zip(customers[::4], returned[::4], strict=True)]
+    return stages.of(moments, bought, 30, 7)
+
+
+def test_stages_are_judged_in_their_whole_order_also_those_won_back() -> None:
+    fine = judged(mature=(200, 0.8), growing=(200, 0.6), won_back=(200, 0.4), new=(200, 0.2), churned=(200, 0.1))
+    assert fine["monotone"] and fine["contradicted"] == [] == fine["too_few_to_judge"]
+    assert [(step["from"], step["to"]) for step in fine["steps"]][1:3] == [("growing", "won_back"), ("won_back", "new")]
+    assert all(low > 0 for _, low, _ in (step["falls_by"] for step in fine["steps"]))
+    wrong = judged(mature=(200, 0.8), growing=(200, 0.6), won_back=(200, 0.7), new=(200, 0.2))
+    assert (wrong["monotone"], wrong["contradicted"]) == (False, [["growing", "won_back"]])
+    open_ = judged(mature=(200, 0.8), growing=(200, 0.6), won_back=(200, 0.61))
+    assert (open_["monotone"], open_["contradicted"]) == (False, []), "it may be chance"
+
+
+def test_a_stage_of_few_customers_is_told_and_not_judged() -> None:
+    found = judged(mature=(200, 0.8), growing=(200, 0.6), won_back=(7, 0.8), new=(200, 0.2))
+    assert (found["too_few_to_judge"], found["moments"]["won_back"], found["customers_seen"]["won_back"]) == (["won_back"], 28, 7)
+    assert found["monotone"] and found["return_rate"]["won_back"] > 0.8
+    low, high = found["interval"]["won_back"]
+    assert low < 0.5 and high > 0.95, "seven customers, however many their moments"
+    assert judged(won_back=(7, 0.8))["monotone"] is None
 
 
 def test_churn_where_nobody_returns_says_null_and_why(
