@@ -2,7 +2,7 @@
 
 import signal
 
-import hypothesis  # noqa: F401  # now, not in its hook at the very end, where CPython 3.11's parser can fail after a deep stack
+import hypothesis  # now, not in its hook at the very end, where CPython 3.11's parser can fail after a deep stack
 import pytest
 import structlog
 
@@ -13,6 +13,10 @@ __all__ = ["kafka_server", "pytest_sessionfinish", "pytest_terminal_summary", "p
 
 # Whoever runs the tests in the background may have had SIGINT ignored, and all processes that a test starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# No test asserts a time: on a busy machine an example takes as long as it takes. A failing property prints how to make it again.
+hypothesis.settings.register_profile("portrait", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("portrait")
 
 
 @pytest.fixture(autouse=True)
