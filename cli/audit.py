@@ -92,8 +92,13 @@ class Audit:
         self._report = Report()
 
     def take_state(self, customer_id: str, blob: bytes) -> None:
-        """A stored state; the same customer's may come again, newer. Raises BrokenState, NewerFormat."""
+        """A stored state; the same customer's may come again, newer. Raises BrokenState, NewerFormat.
+
+        An identity of which nothing is known but its links has no events, in the log or elsewhere: it is passed over.
+        """
         state = decode(blob)
+        if not state.events and state.links is not None:
+            return
         if customer_id not in self._stored:
             self._draw(customer_id)
         beyond = {}

@@ -97,7 +97,10 @@ async def assess(settings: Settings, sample: int, now_ms: int) -> Assessment:
                 if customer_id in seen:
                     continue
                 seen.add(customer_id)
-                found.take(decode(loaded.state))
+                state = decode(loaded.state)
+                if not state.events:  # an identity of which only links are known
+                    continue
+                found.take(state)
                 progress.advance(task)
                 if found.customers == sample:
                     break

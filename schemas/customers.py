@@ -28,7 +28,7 @@ class ExternalIdAssigned(Data, frozen=True, kw_only=True, gc=False):
 
 
 class IdentityLinked(Data, frozen=True, kw_only=True, gc=False):
-    """The record's key and ``other`` are one person. (Kept in the log; merging profiles is not done yet.)"""
+    """The record's key and ``other`` are one person. Their profiles become one, until the link is taken back."""
 
     other: Key
     kind: Name
@@ -38,7 +38,7 @@ class IdentityLinked(Data, frozen=True, kw_only=True, gc=False):
 
 
 class IdentityUnlinked(Data, frozen=True, kw_only=True, gc=False):
-    """The link was a mistake, or no longer holds."""
+    """The link was a mistake, or no longer holds: each is again what they would be if it had never been."""
 
     other: Key
     kind: Name

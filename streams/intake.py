@@ -9,6 +9,7 @@ import msgspec
 
 from language.names import Names
 from portrait.evolve import Arrival
+from portrait.identity.person import LINKS
 from portrait.state import mark_of
 from schemas.event import Event, Rejection, decode
 from schemas.outputs import DeadLetter, Origin
@@ -34,6 +35,7 @@ class Intake(NamedTuple):
     reached_ms: dict[TP, int]  # greatest event time
     skipped: int  # origins that come in by their replay, or wait for it
     refused: list[str]  # field of each value that cleaning left out
+    linked: set[str]  # identities, both ends, of whose links something is said; their arrivals tell both of it
 
 
 def take_in(
@@ -41,7 +43,7 @@ def take_in(
 ) -> Intake:
     """Decode all records. ``replayed``: origins (as text) that are folded by their replay instead. ``held``: dead letters, which
     are not folded before that either. ``names`` are looked for in texts."""
-    intake = Intake({}, [], [], {}, {}, 0, [])
+    intake = Intake({}, [], [], {}, {}, 0, [], set())
     arrivals, skipped = intake.arrivals, 0
     for tp, of_partition in records.items():
         topic, partition = tp
@@ -64,6 +66,10 @@ def take_in(
                 if event.time_ms > reached:
                     reached = event.time_ms
                 arrival = Arrival(mark, record.offset, event)
+                if type(event.data) in LINKS:
+                    intake.linked.update((event.customer_id, event.data.other))
+                    if event.data.other != event.customer_id:
+                        arrivals.setdefault(event.data.other, []).append(arrival)
                 group = arrivals.get(event.customer_id)
                 if group is None:
                     arrivals[event.customer_id] = [arrival]

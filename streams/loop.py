@@ -240,7 +240,7 @@ class Loop:
             silence_ms = (0 if loud else clock_ms) if self._silence_ms is None else self._silence_ms
             if intake.dead:
                 await self._publish_dead(intake.dead)
-            await self._profiles.apply(intake.arrivals, clock_ms, positions, loud, silence_ms)
+            await self._profiles.apply(intake.arrivals, clock_ms, positions, loud, silence_ms, intake.linked)
             # Only now: what other tasks see of the positions and the gate must be in the store.
             self._next.update(offsets)
             for tp in offsets:

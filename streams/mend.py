@@ -12,6 +12,8 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from portrait.evolve import due_ms, external_ids
+from portrait.identity.links import united
+from portrait.identity.person import keep, look_again
 from portrait.lifecycle import STAGES
 from portrait.models.churn import Scorer
 from portrait.renew import renew
@@ -87,21 +89,35 @@ class Mender:
         if state is None:
             if not live.nonce and not version:
                 return Mended(live.id, ("unknown",), None)
+            if live.state is not None and live.state.links is not None and not live.state.events:
+                return Mended(live.id, (), None)  # nothing but links, of which the other end's records may be under way
             return Mended(live.id, ("orphans", "broken") if live.broken else ("orphans",), _removal(live))
         below = {mark_of_tp(tp): at.next_offset for tp, at in positions.items()}
         if any(offset >= max(below.get(mark, 0), live.cut.get(mark, 0)) for mark, offset in state.marks.items()):
             raise Regressed
+        if live.state is not None:  # a worker may have folded a link of the other end's already, and never will again
+            state.links = united(state.links, live.state.links)
         what = "broken" if live.broken else "missing" if live.state is None else "differed" if _differ(live.state, state) else ""
-        moment_ms = self._moment_ms(live, state, positions, now_ms)
-        fields = renew(live.id, state, live.state, moment_ms, live.state.version if live.state else version, self._scorer)
+        fields = self._derive(live, state, self._moment_ms(live, state, positions, now_ms), version)
         return Mended(live.id, ("profiles", what) if what else ("profiles",), _write(live, state, fields))
+
+    def _derive(self, live: Live, state: State, moment_ms: int, version: int) -> Mapping[str, bytes | None]:
+        """The view. Who has links is looked at by a worker as soon as it can: only it knows all of the person."""
+        fields: Mapping[str, bytes | None] = {}
+        if live.state is not None and (live.state.person or live.state.members):
+            keep(state, live.state, moment_ms)
+        elif state.events:
+            fields = renew(live.id, state, live.state, moment_ms, live.state.version if live.state else version, self._scorer)
+        if state.links is not None:
+            look_again(state)
+        return fields
 
     def _moment_ms(self, live: Live, state: State, positions: Mapping[TP, Position], now_ms: int) -> int:
         """The live state's own, so that what silence has not brought yet it still will; else what the workers' clock shows."""
         if live.state is not None and live.state.moment_ms <= now_ms + FUTURE_SKEW_MS:
             return live.state.moment_ms
         clear_ms = min((positions[tp].clear_ms if tp in positions else 0 for tp in self._ends), default=0)
-        return clear_ms or max(state.parts.activity.first_ms, state.parts.activity.last_ms)
+        return clear_ms or (max(state.parts.activity.first_ms, state.parts.activity.last_ms) if state.events else 0)
 
 
 async def broken(store: MendingStore) -> AsyncIterator[str]:
@@ -126,8 +142,10 @@ def _live(customer_id: str, loaded: Loaded, positions: Mapping[TP, Position]) ->
 
 
 def _differ(live: State, state: State) -> bool:
-    if (live.events, live.audit) != (state.events, state.audit):
+    if (live.events, live.audit, live.links) != (state.events, state.audit, state.links):
         return True
+    if not state.events:
+        return False
     at_ms = max(live.moment_ms, state.moment_ms)
     return facts(live, at_ms) != facts(state, at_ms)
 

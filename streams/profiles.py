@@ -6,11 +6,12 @@ Loads and commits are made in pieces, so that the store works on some while othe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Container, Iterable, Mapping, Sequence
 
 import structlog
 
 from portrait.evolve import Arrival, Change, due_ms, evolve, published
+from portrait.identity.person import Moment, evolve_persons, fold_links, near
 from portrait.models.churn import Scorer
 from portrait.settle import Policy
 from portrait.state import State, decode, encode
@@ -60,7 +61,13 @@ class Profiles:
         self._unclean.clear()
 
     async def apply(
-        self, arrivals: Arrivals, clock_ms: int, positions: Mapping[TP, Position], loud: bool, silence_ms: int
+        self,
+        arrivals: Arrivals,
+        clock_ms: int,
+        positions: Mapping[TP, Position],
+        loud: bool,
+        silence_ms: int,
+        linked: Container[str] = NOBODY,
     ) -> int:
         """Steps 2, 3, 5 and 6 for these customers; without arrivals, a tick each. Returns how many were written.
 
@@ -69,11 +76,18 @@ class Profiles:
         policy = Policy(effects=loud, silence_ms=silence_ms)
         written, waiting = 0, arrivals
         while True:
-            done, lost = await self._round(waiting, clock_ms, positions, policy)
+            together: dict[str, None] = {}
+            done, lost = await self._round(waiting, clock_ms, positions, policy, linked, together)
+            again = {customer_id: waiting[customer_id] for customer_id in lost if customer_id in waiting}
+            if together:
+                committed, missed = await self._persons(together, waiting, clock_ms, NOWHERE if lost else positions, policy)
+                done += committed
+                again |= {customer_id: waiting.get(customer_id, ()) for customer_id in missed}
+                lost |= missed
             written += done
             if not lost:
                 break
-            waiting = {customer_id: waiting[customer_id] for customer_id in lost if customer_id in waiting}
+            waiting = again
         self._cache.trim()
         return written
 
@@ -82,11 +96,18 @@ class Profiles:
         await self._commit(self._cleanings(NOBODY), positions)
 
     async def _round(
-        self, arrivals: Arrivals, clock_ms: int, positions: Mapping[TP, Position], policy: Policy
+        self,
+        arrivals: Arrivals,
+        clock_ms: int,
+        positions: Mapping[TP, Position],
+        policy: Policy,
+        linked: Container[str],
+        together: dict[str, None],
     ) -> tuple[int, dict[str, None]]:
         """Load, evolve, commit and publish all once, piece by piece: while one is evolved, the others are under way.
 
-        Returns how many were committed, and who conflicted. ``positions`` go with the last piece, if none has.
+        Returns how many were committed, and who conflicted. ``positions`` go with the last piece, if none has. Whoever has links
+        is left to `_persons`, and named in ``together``; then the positions are left to it too.
         """
         done, lost = 0, dict[str, None]()
         pieces = _pieces(arrivals)
@@ -108,15 +129,66 @@ class Profiles:
                 if not last:
                     loading = begin(self._load(pieces[number]))
                     await _until_sent()
+                aside = {name: None for name, entry in entries.items() if name in linked or _is_linked(entry.state)}
+                if aside:
+                    together |= aside
+                    entries = {name: entry for name, entry in entries.items() if name not in aside}
                 writes = self._evolve(entries, arrivals, clock_ms, policy)
                 evolved = len(writes)
                 if committing:
                     await committing
                 if last:
                     writes += self._cleanings(arrivals)
-                committing = begin(commit(writes, evolved, positions if last and not lost else NOWHERE))
+                committing = begin(commit(writes, evolved, positions if last and not lost and not together else NOWHERE))
                 await _until_sent()
         return done, lost
+
+    async def _persons(
+        self, ids: Iterable[str], arrivals: Arrivals, clock_ms: int, positions: Mapping[TP, Position], policy: Policy
+    ) -> tuple[int, dict[str, None]]:
+        """Those of several identities, piece by piece. Returns as `_round` does; all of a person are lost if any of them is."""
+        done, lost = 0, dict[str, None]()
+        pieces = _pieces(ids)
+        for number, piece in enumerate(pieces, 1):
+            entries, states = dict[str, Cached](), dict[str, State]()
+            missing: Collection[str] = piece
+            while missing:
+                more = await self._load(sorted(missing))
+                entries |= more
+                for name, entry in more.items():  # of another piece too: nobody is to be one of a person, and not know it
+                    states[name] = entry.state or State()
+                    fold_links(name, states[name], arrivals.get(name, ()))
+                missing = near(states, piece)[1]
+            now = Moment(clock_ms, self._scorer(), policy._replace(capped_rules=self._cap.open()))
+            turned = evolve_persons(states, {name: arrivals[name] for name in piece}, now)
+            self._count([one.change for one in turned])
+            last = positions if number == len(pieces) and not lost else NOWHERE
+            first = [_write(one.name, entries[one.name], one.change) for one in turned if not one.leads]
+            leading = [_write(one.name, entries[one.name], one.change) for one in turned if one.leads]
+            missed = await self._commit_persons(first, leading, last)
+            lost |= missed
+            ours = [one.name for one in turned if one.name not in missed]
+            done += len(ours)
+            if with_effects := [name for name in ours if self._has_effects(name)]:
+                await self._publish_effects(with_effects)
+        return done, lost
+
+    async def _commit_persons(
+        self, first: list[Write], leading: list[Write], positions: Mapping[TP, Position]
+    ) -> dict[str, None]:
+        """Fragments that lead elsewhere behind those that they lead to, which hold the effects of their events.
+
+        A fragment that had an event whose effects were not kept anywhere would pass over it the next time. Returns who was not
+        written.
+        """
+        if not leading:
+            return dict.fromkeys(first[i].id for i in await self._commit(first, positions))
+        conflicts = [first[i].id for i in await self._commit(first, NOWHERE)]
+        if conflicts:
+            for write in leading:
+                self._cache.drop(write.id)
+            return dict.fromkeys([*conflicts, *(write.id for write in leading)])
+        return dict.fromkeys(leading[i].id for i in await self._commit(leading, positions))
 
     async def _load(self, ids: Iterable[str]) -> dict[str, Cached]:
         """The entries of these customers, in one round trip for those that are not in memory."""
@@ -135,24 +207,25 @@ class Profiles:
         scorer = self._scorer()
         policy = policy._replace(capped_rules=self._cap.open())  # anew for each piece, or a batch could go far beyond it
         writes: list[Write] = []
-        folded = repeated = duplicates = capped = dropped = 0
+        changes: list[Change] = []
         for customer_id, entry in entries.items():
             change = evolve(entry.state, customer_id, arrivals[customer_id], clock_ms, scorer, policy)
             if change is not None:
                 writes.append(_write(customer_id, entry, change))
-                folded += change.folded
-                repeated += change.repeated
-                duplicates += change.duplicates
-                capped += change.capped
-                dropped += change.dropped
+                changes.append(change)
             elif entry.state:  # all seen before: the position may pass them if the store still has them. Or it is not due at all
                 writes.append(_same(customer_id, entry, entry.state))
             elif not arrivals[customer_id]:
                 writes.append(_nobody(customer_id))
+        self._count(changes)
+        return writes
+
+    def _count(self, changes: Sequence[Change]) -> None:
+        columns = [(c.folded, c.repeated, c.duplicates, c.dropped, c.capped) for c in changes]
+        folded, repeated, duplicates, dropped, capped = map(sum, zip(*columns, strict=True)) if columns else (0,) * 5
         self._metrics.arrivals(folded, repeated, duplicates)
         self._metrics.dropped.inc(dropped)
         self._cap.count(capped)
-        return writes
 
     async def _commit(self, writes: Sequence[Write], positions: Mapping[TP, Position]) -> Sequence[int]:
         """Step 5. Returns the indexes of what conflicts, which is dropped from the cache."""
@@ -211,6 +284,10 @@ def _pieces(ids: Iterable[str]) -> list[list[str]]:
     """Pieces of PIECE ids; one empty piece where there are none."""
     every = list(ids)
     return [every[at : at + PIECE] for at in range(0, max(len(every), 1), PIECE)]
+
+
+def _is_linked(state: State | None) -> bool:
+    return state is not None and (state.links is not None or bool(state.members))
 
 
 async def _until_sent() -> None:

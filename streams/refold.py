@@ -12,9 +12,11 @@ from zlib import crc32
 
 from language.names import Names
 from portrait.evolve import Arrival
+from portrait.identity.person import fold_links, own
 from portrait.renew import refold
 from portrait.state import State, mark_of, source_of
 from profile_store.contract import Position
+from schemas.customers import TOPIC as LINKING
 from schemas.registry import BY_CODE, BY_NAME
 from streams.intake import take_in
 from streams.log import TP, Record
@@ -107,7 +109,7 @@ class Refold:
         if starts:
             async for record in self._log.between(starts, {tp: until[tp] for tp in starts}):
                 read += 1
-                if self._wants(record.key):
+                if self._wants(record.key) or record.topic == LINKING.name:  # it may link somebody wanted
                     piece.append(record)
                 if read == PIECE_RECORDS:
                     self._fold(piece)
@@ -144,7 +146,8 @@ class Refold:
         for record in records:
             by_partition.setdefault((record.topic, record.partition), []).append(record)
         for customer_id, arrivals in take_in(by_partition, self._skipped, names=self._names).arrivals.items():
-            self._take(customer_id, arrivals)
+            if self._wants(customer_id.encode()):
+                self._take(customer_id, arrivals)
         while len(self.states) > self._room and self.high > self.low + 1:  # of one and the same place all are held
             self._make_room()
 
@@ -159,7 +162,8 @@ class Refold:
             state = self.states.get(customer_id)
             if state is None:
                 state = self.states[customer_id] = State()
-            self.events += refold(state, now)
+            fold_links(customer_id, state, now)
+            self.events += refold(state, own(customer_id, now))
         if later:
             self._later.setdefault(customer_id, []).extend(later)
 

@@ -149,7 +149,7 @@ class Scene:
         return {name: decode(at.state) for shard in self.backend.shards for name, at in shard.states.items()}
 
     def facts(self) -> dict[str, bytes]:
-        return {name: facts(state, self.now_ms) for name, state in self.states().items()}
+        return {name: facts(state, self.now_ms) for name, state in self.states().items() if state.events}
 
     def view(self, customer: str) -> dict[str, bytes]:
         return self.backend.shards[shard_of(customer, len(self.backend.shards))].profiles.get(customer, {})

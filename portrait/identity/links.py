@@ -49,6 +49,17 @@ def later(a: Link, b: Link) -> Link:
     return word if word.first_ms == first_ms else msgspec.structs.replace(word, first_ms=first_ms)
 
 
+def united(a: Links | None, b: Links | None) -> Links | None:
+    """What both say of one identity. At most LINKS_MAX others, as if they had been told in turn."""
+    if a is None or b is None:
+        return a or b
+    others = dict(a.others)
+    for other, link in b.others.items():
+        others[other] = later(others[other], link) if other in others else link
+    told, kind = max((a.told, a.kind), (b.told, b.kind))
+    return Links(dict(list(others.items())[:LINKS_MAX]), a.shared or b.shared or len(others) > LINKS_MAX, kind, told)
+
+
 def turned(link: Link) -> Link:
     """The same link as the other identity keeps it."""
     return msgspec.structs.replace(link, kind=link.mine, mine=link.kind)

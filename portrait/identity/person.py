@@ -35,7 +35,10 @@ DERIVED = (
 )  # fmt: skip
 #: Of these a fragment that is not the person's own keeps what it still owes or was promised.
 KEPT = ("version", "moment_ms", "rhythm", "cooldowns", "effects")
-NO_VIEW = dict.fromkeys((*FIELDS, "person", "version", "updated_at_ms"))
+#: The field of a view that leads to the identity that the person goes by.
+GOES_BY = "goes_by"
+NO_VIEW = dict.fromkeys((*FIELDS, GOES_BY, "version", "updated_at_ms"))
+NOT_SETTLED = (-1, 0)
 #: The events that say something of links.
 LINKS = frozenset((IdentityLinked, IdentityUnlinked))
 
@@ -116,16 +119,47 @@ def evolve_persons(states: Mapping[str, State], arrivals: Mapping[str, Sequence[
     return turned
 
 
-def _own(name: str, arrivals: Sequence[Arrival]) -> list[Arrival]:
+def assembled(name: str, fragments: Mapping[str, State]) -> State:
+    """A person as one state: the facts of all their fragments, and what is derived of them, as ``name``'s holds it."""
+    whole = merged(fragments.values())
+    _take_up(whole, fragments[name])
+    return whole
+
+
+def _take_up(whole: State, state: State) -> None:
+    moment_ms = whole.moment_ms
+    for name in DERIVED:
+        setattr(whole, name, getattr(state, name))
+    whole.moment_ms = max(whole.moment_ms, moment_ms)
+
+
+def keep(state: State, live: State, moment_ms: int) -> None:
+    """Of a person's fragment that was made anew: what is derived stays as it is, until somebody looks (`look_again`)."""
+    for name in (*DERIVED, "person", "members"):
+        setattr(state, name, getattr(live, name))
+    state.moment_ms, state.settled = moment_ms, NOT_SETTLED
+    expire(state)
+
+
+def look_again(state: State) -> None:
+    """At once, by a tick: the person may have to be made anew."""
+    state.wake_ms = state.moment_ms or 1
+
+
+def own(name: str, arrivals: Sequence[Arrival]) -> list[Arrival]:
     """Without the links that others told of it."""
     return [arrival for arrival in arrivals if arrival.event.customer_id == name]
 
 
 def _alone(name: str, state: State, arrivals: Sequence[Arrival], now: Moment) -> list[Turned]:
-    own = _own(name, arrivals)
-    if not own and not state.events and state.links is None:
+    mine = own(name, arrivals)
+    if not mine and not state.events and state.links is None:
         return []  # nobody
-    change = evolve(state, name, own, *now) if own or state.events else None
+    change = None
+    if mine or state.events:
+        change = evolve(state, name, mine, *now)
+    else:
+        state.wake_ms = NEVER
     return [Turned(name, change or Change(state, {}, state.stage, [], [], [], [], 0, 0, 0, 0, 0))]
 
 
@@ -146,7 +180,9 @@ class _Person:
         before = {name: (state.stage, external_ids(state), state.tags) for name, state in self._fragments.items()}
         whole = merged(self._fragments.values())
         remade = not self._is_current(whole)
-        fields = self._remake(whole) if remade else self._take_up(whole)
+        fields = self._remake(whole) if remade else {}
+        if not remade:
+            _take_up(whole, self._state)
         fresh, counts = self._fold(arrivals)
         work = Settling(self._name, whole, *self._now)
         due = whole.effects or (due_ms(whole) or NEVER) <= self._now.clock_ms
@@ -173,13 +209,6 @@ class _Person:
             and mine.settled == (whole.events, whole.audit)
             and all(state.person == self._name for name, state in self._fragments.items() if name != self._name)
         )
-
-    def _take_up(self, whole: State) -> dict[str, bytes | None]:
-        moment_ms = whole.moment_ms
-        for name in DERIVED:
-            setattr(whole, name, getattr(self._state, name))
-        whole.moment_ms = max(whole.moment_ms, moment_ms)
-        return {}
 
     def _remake(self, whole: State) -> dict[str, bytes | None]:
         """Derive the person anew, silently, as of the fragments' latest moment. What any of them was promised stays."""
@@ -208,7 +237,7 @@ class _Person:
         every: list[Event] = []
         counts: dict[str, tuple[int, int, int]] = {}
         for name, state in self._fragments.items():
-            fresh, repeated, duplicates = sift(state, _own(name, arrivals.get(name, ())))
+            fresh, repeated, duplicates = sift(state, own(name, arrivals.get(name, ())))
             for event in fresh:
                 fold(state, event, set())
             every += fresh
@@ -231,12 +260,12 @@ class _Person:
         if state.events and state.moment_ms // DAY_MS < moment_ms // DAY_MS:
             state.moment_ms = moment_ms
             expire(state)
-        if state.person == self._name:
+        if state.person == self._name and state.wake_ms == NEVER:
             return {}
         nothing = State()
         for name in set(DERIVED).difference(KEPT):
             setattr(state, name, getattr(nothing, name))
         state.person, state.members, state.settled = self._name, [], (0, 0)
         state.version += 1
-        shown = {"person": self._name.encode(), "version": b"%d" % state.version, "updated_at_ms": b"%d" % moment_ms}
+        shown = {GOES_BY: self._name.encode(), "version": b"%d" % state.version, "updated_at_ms": b"%d" % moment_ms}
         return {**NO_VIEW, **shown}

@@ -146,8 +146,8 @@ def check_person(shop: Shop, states: dict[str, State], name: str, members: list[
     assert state.members == (members if len(members) > 1 else [])
     for member in members:
         if member != name:
-            assert shop.views[member].keys() == {"person", "version", "updated_at_ms"}
-            assert shop.views[member]["person"] == name.encode()
+            assert shop.views[member].keys() == {"goes_by", "version", "updated_at_ms"}
+            assert shop.views[member]["goes_by"] == name.encode()
             assert (states[member].stage, states[member].risk, states[member].pending) == ("", None, [])
     if not events:
         assert not view or not state.events
@@ -206,9 +206,9 @@ def scene() -> Shop:
 
 def test_the_person_is_shown_under_one_identity_and_the_other_leads_there() -> None:
     shop = scene()
-    assert shop.views["device:d1"]["person"] == b"C1"
+    assert shop.views["device:d1"]["goes_by"] == b"C1"
     assert msgspec.json.decode(shop.views["C1"]["consumption"])["orders"]["total"] == 3
-    assert "person" not in shop.views["C1"]
+    assert "goes_by" not in shop.views["C1"]
 
 
 def test_taken_back_each_is_what_it_would_be_alone() -> None:
@@ -219,7 +219,7 @@ def test_taken_back_each_is_what_it_would_be_alone() -> None:
     for name in ("C1", "device:d1"):
         kept = ("stage", "consumption", "churn_risk", "tags", "journey")
         assert {f: shop.views[name].get(f) for f in kept} == {f: never.views[name].get(f) for f in kept}
-        assert "person" not in shop.views[name]
+        assert "goes_by" not in shop.views[name]
     assert facts(shop.load("device:d1"), END_MS) == facts(never.load("device:d1"), END_MS)
 
 
@@ -267,7 +267,7 @@ def test_an_identity_of_which_nothing_was_seen_has_no_profile_of_its_own() -> No
     shop.apply([told("C1", "identity.linked", 3, 1, other="C2", kind="customer")], (), END_MS)  # only a proposal
     assert shop.load("C2").links is not None and not shop.views["C2"]
     shop.apply([told("C1", "identity.linked", 2, 2, other="C2", kind="customer", by="lin")], (), END_MS)
-    assert shop.views["C2"]["person"] == b"C1"
+    assert shop.views["C2"]["goes_by"] == b"C1"
     shop.apply([told("C1", "identity.unlinked", 1, 3, other="C2", kind="customer", by="lin")], (), END_MS)
     assert not shop.views["C2"]
     shop.apply([order("C2", 0, 1)], (), END_MS)

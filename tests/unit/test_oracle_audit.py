@@ -9,6 +9,7 @@ import pytest
 
 from cli.audit import Audit, Difference, Report, differences
 from portrait.evolve import Arrival, evolve
+from portrait.identity.links import Link, Links
 from portrait.models import churn
 from portrait.state import State, encode, mark_of
 from profile_store.contract import TP
@@ -175,3 +176,12 @@ def test_differences_name_the_path() -> None:
         Difference("b", 1, None),
         Difference("c", None, 3),
     ]
+
+
+def test_an_identity_of_which_only_links_are_known_is_nobody_yet_and_missing_once_it_has_events() -> None:
+    records = log_of("A", "B")
+    ghost = State(links=Links({"A": Link(1, 1, True)}))
+    report = audited(records[:1], {"A": state_of(records, "A"), "B": ghost}, 1)
+    assert report.fine and report.customers == 1
+    report = audited(records, {"A": state_of(records, "A"), "B": ghost}, 2)
+    assert (report.missing, report.lost, report.ids["missing"]) == (1, 1, ["B"])

@@ -15,6 +15,7 @@ from portrait.dimensions.registry import DIMENSIONS
 from portrait.state import State, decode, encode
 from profile_store.contract import TP, Position, StoreUnavailable, StoreUncertain, Write
 from profile_store.mending import MemoryMendingStore
+from profile_store.queries import parse_field
 from schemas.registry import ACTIONS, DEAD_LETTERS, LESSONS
 from streams import rebuild as module
 from streams.rebuild import CantRebuild, Options, Rebuild, Watcher
@@ -420,3 +421,101 @@ def test_a_new_customer_whose_first_event_is_not_folded_yet_is_left_to_the_worke
     assert len(scene.states()) == len(EVERYBODY) + 20
     assert mended(rebuild(scene, Options(check=True))) == {}
     assert decode(encode(scene.states()["new3"])).events == 1
+
+
+# -- persons of several identities ---------------------------------------------------------------------------------------------
+
+
+def with_persons(**options: Any) -> Scene:
+    """C1 is a device and an address too; C2 was one with a device, and is not any more; nothing else is known of the address."""
+    scene = Scene(**options)
+
+    async def live() -> None:
+        worker = SceneWorker(scene)
+        for _ in range(60):
+            scene.live_a_while(1, customers=4)
+            await worker.work()
+        for device in ("device:d1", "device:d2"):
+            scene.clicks(device, days=0.1)
+            scene.complains(device, days=0.1)
+        scene.says("C1", "identity.linked", other="device:d1", kind="device")
+        scene.says("C1", "identity.linked", other="email:~1", kind="email")
+        scene.says("device:d2", "identity.linked", other="C2", kind="customer", days=0.1)
+        await worker.work()
+        scene.says("C2", "identity.unlinked", other="device:d2", kind="device", days=0.1)
+        scene.orders("device:d1", days=0.1)
+        await worker.work()
+
+    asyncio.run(live())
+    return scene
+
+
+def persons(scene: Scene) -> dict[str, Any]:
+    return {name: (s.person, s.members, s.stage, s.links, s.cooldowns, s.effects) for name, s in scene.states().items()}
+
+
+def shown(scene: Scene) -> dict[str, Any]:
+    gone = {"version", "updated_at_ms", *SCORES, *DERIVED}
+    return {name: {f: parse_field(f, v) for f, v in scene.view(name).items() if f not in gone} for name in scene.states()}
+
+
+@pytest.mark.parametrize("shards", [1, 3])
+@pytest.mark.parametrize("harm", ["facts", "missing", "broken", "links"])
+def test_persons_are_made_anew(shards: int, harm: str) -> None:
+    scene = with_persons(shards=shards)
+    facts, before, views = scene.facts(), persons(scene), shown(scene)
+    assert before["C1"][1] == ["C1", "device:d1", "email:~1"] and before["device:d1"][0] == "C1"
+    for name in before:
+        if harm == "facts":
+            spoil(scene, name, forget_orders if name in facts else lambda state: None)
+        elif harm == "links":
+            spoil(scene, name, lambda state: setattr(state, "links", None))
+        else:
+            scene.put(name, None if harm == "missing" else b"\xc1")
+    rebuild(scene)
+    asyncio.run(SceneWorker(scene).work())
+    assert scene.facts() == facts
+    if harm in ("facts", "links"):
+        assert persons(scene) == before
+    else:  # with the state, the cooldowns are gone
+        assert {name: told[:4] for name, told in persons(scene).items()} == {name: told[:4] for name, told in before.items()}
+    assert shown(scene) == views
+    assert mended(rebuild(scene, Options(check=True))) == {}
+
+
+def test_one_identity_of_a_person_alone_is_made_anew_with_what_others_said_of_it() -> None:
+    scene = with_persons()
+    facts, before, views = scene.facts(), persons(scene), shown(scene)
+    scene.put("email:~1", None)
+    scene.put("device:d1", b"\xc1")
+    counts = rebuild(scene, Options(ids=frozenset({"email:~1", "device:d1"})))
+    assert (counts["written"], mended(counts)) == (2, {"missing": 1, "broken": 1})
+    asyncio.run(SceneWorker(scene).work())
+    assert (scene.facts(), persons(scene), shown(scene)) == (facts, before, views)
+
+
+def test_a_person_is_shown_whole_while_they_are_made_anew() -> None:
+    scene = with_persons()
+    before = {name: dict(scene.view(name)) for name in scene.states()}
+    spoil(scene, "device:d1", forget_orders)
+    rebuild(scene)
+    assert scene.view("C1") == before["C1"] and scene.view("device:d1") == before["device:d1"]
+    due = scene.indexes()["due"]
+    assert {"C1", "device:d1"} <= {name for name, at_ms in due.items() if at_ms <= scene.now_ms}
+    worker = SceneWorker(scene)
+    asyncio.run(worker.work())
+    assert scene.states()["C1"].settled[0] == sum(scene.states()[name].events for name in ("C1", "device:d1", "email:~1"))
+    left = {name for name, at_ms in scene.indexes()["due"].items() if at_ms <= scene.now_ms}
+    assert not left & {"device:d1", "email:~1"}, "nothing is due of who leads elsewhere"
+
+
+def test_a_link_that_a_worker_has_folded_ahead_of_the_positions_stays() -> None:
+    """It folded the other end's half, and is about to commit the positions: it will not tell it again."""
+    scene = with_persons()
+    ahead = scene.says("C3", "identity.linked", other="device:d3", kind="device")
+    before = {tp: at for tp, at in scene.backend.shards[0].positions.items() if tp == (ahead.topic, ahead.partition)}
+    asyncio.run(SceneWorker(scene).work())
+    links = scene.states()["device:d3"].links
+    scene.backend.shards[0].positions.update(before)
+    rebuild(scene, Options(drop_orphans=True))
+    assert links is not None and scene.states()["device:d3"].links == links

@@ -1,0 +1,70 @@
+"""Persons in the worker: what stands in the store between two commits, for whoever must go on from there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from profile_store.contract import TP, Position, Write
+from profile_store.memory import MemoryStore
+from streams import profiles
+from tests.scene import Scene, SceneWorker
+
+
+class Watched(MemoryStore):
+    """Tells after each commit what stands there: a worker could be killed just now."""
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(worker_id="watched", backend=scene.backend)
+        self.scene = scene
+        self.unaware: set[str] = set()
+        self.astray: set[str] = set()
+
+    async def commit(self, writes: Sequence[Write], positions: Mapping[TP, Position], nonce: bytes) -> list[int]:
+        conflicts = await super().commit(writes, positions, nonce)
+        states = self.scene.states()
+        self.unaware |= {name for name, s in states.items() if (s.person or s.members) and s.links is None}
+        self.astray |= {name for name, s in states.items() if s.person and not self.scene.view(s.person)}
+        return conflicts
+
+
+@pytest.mark.parametrize("piece", [1, 400])
+@pytest.mark.parametrize("shards", [1, 3])
+def test_nobody_is_one_of_a_person_and_does_not_know_it_nor_leads_to_nowhere(
+    piece: int, shards: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(profiles, "PIECE", piece)
+    scene = Scene(shards=shards)
+    store = Watched(scene)
+    worker = SceneWorker(scene, store)
+    for number in range(6):
+        scene.complains(f"device:d{number}")
+    asyncio.run(worker.work())
+    for number in range(6):
+        scene.says(f"device:d{number}", "identity.linked", other=f"C{number}", kind="customer")
+        scene.says(f"anonymous:a{number}", "identity.linked", other=f"device:d{number}", kind="device")
+    asyncio.run(worker.work())
+    assert (store.unaware, store.astray) == (set(), set())
+    for number in range(6):
+        assert scene.states()[f"C{number}"].members == sorted((f"C{number}", f"anonymous:a{number}", f"device:d{number}"))
+        assert json.loads(scene.view(f"C{number}")["needs"])["complaints"]["total"] == 1
+
+
+def test_links_of_other_partitions_may_come_in_any_order_and_again() -> None:
+    ends = []
+    for turned in (False, True):
+        scene = Scene()
+        worker = SceneWorker(scene)
+        says = [("C1", "identity.linked", 1), ("device:d1", "identity.unlinked", 2), ("C1", "identity.linked", 3)]
+        for key, type_, at in reversed(says) if turned else says:
+            scene.now_ms = 1_728_000_000_000 + at * 1000
+            other, kind = ("device:d1", "device") if key == "C1" else ("C1", "customer")
+            scene.says(key, type_, other=other, kind=kind, id=f"said-{at}")
+            asyncio.run(worker.work())
+        scene.committed.clear()
+        asyncio.run(SceneWorker(scene).work())
+        ends.append({name: (s.person, s.members, s.events) for name, s in scene.states().items()})
+    assert ends[0] == ends[1] and ends[0]["device:d1"][0] == "C1"
