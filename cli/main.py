@@ -32,6 +32,7 @@ VERBS = {
     "top": Verb("cli.top", "The customers most likely to leave.", _SEE),
     "quality": Verb("cli.quality", "How complete, fresh and valid the data are, dimension by dimension.", _SEE),
     "tags": Verb("cli.tags", "Tags: all there are, who has one, and why a customer has it.", _SEE),
+    "identity": Verb("cli.identity", "Which ids are one person, why, and what to decide; link and unlink.", _SEE),
     "worker": Verb("cli.worker", "Fold events into profiles: run as many as you like.", _RUN),
     "topics": Verb("cli.topics", "The Kafka topics: create them, list them, why each is kept how long.", _RUN),
     "doctor": Verb("cli.doctor", "What is wrong with my Kafka, Redis, versions, lag, and how to mend it.", _RUN),

@@ -36,11 +36,20 @@ class Proposal(NamedTuple):
     link: Link
 
 
+class Join(NamedTuple):
+    """A link by which two identities are one person's. ``a`` is the lesser name, and the link as that one keeps it."""
+
+    a: str
+    b: str
+    link: Link
+
+
 class Resolution(NamedTuple):
-    """``persons``: every identity with the one that its person goes by."""
+    """``persons``: every identity with the one that its person goes by. ``joins``: the links that make them so."""
 
     persons: dict[str, str]
     proposals: list[Proposal]
+    joins: list[Join]
 
     def members(self) -> dict[str, list[str]]:
         """By the identity that a person goes by: all of theirs, sorted."""
@@ -48,14 +57,6 @@ class Resolution(NamedTuple):
         for name in sorted(self.persons):
             found[self.persons[name]].append(name)
         return dict(found)
-
-
-class _Edge(NamedTuple):
-    """``a`` is the lesser name, and the link as that one keeps it."""
-
-    a: str
-    b: str
-    link: Link
 
 
 def resolve(graph: Graph) -> Resolution:
@@ -69,14 +70,16 @@ def resolve(graph: Graph) -> Resolution:
         else:
             candidates.append(edge)
     runaway = _runaway(candidates)
-    clusters = _Clusters(kinds)
+    clusters, joins = _Clusters(kinds), list[Join]()
     for edge in sorted(candidates, key=lambda edge: _priority(edge, kinds)):
         why = "runaway" if edge.a in runaway else clusters.join(edge.a, edge.b, decided=bool(edge.link.by))
         if why:
             proposals.append(Proposal(*edge[:2], why, edge.link))
+        else:
+            joins.append(edge)
     groups = clusters.groups()
     persons = {name: min(group, key=lambda n: (RANK[kinds[n]], n)) for group in groups for name in group}
-    return Resolution(persons, sorted(p for p in proposals if persons[p.a] != persons[p.b]))
+    return Resolution(persons, sorted(p for p in proposals if persons[p.a] != persons[p.b]), joins)
 
 
 def reach(graph: Graph, start: Iterable[str]) -> set[str]:
@@ -99,12 +102,29 @@ def reach(graph: Graph, start: Iterable[str]) -> set[str]:
     return found
 
 
+def way(joins: Iterable[Join], start: str, end: str) -> list[Join]:
+    """The fewest links that lead from one identity to another of the same person; none if they are not of one."""
+    beside: dict[str, list[Join]] = defaultdict(list)
+    for join in joins:
+        beside[join.a].append(join)
+        beside[join.b].append(join)
+    ways: dict[str, list[Join]] = {start: []}
+    front = [start]
+    for name in front:  # which grows
+        for join in beside[name]:
+            other = join.b if join.a == name else join.a
+            if other not in ways:
+                ways[other] = [*ways[name], join]
+                front.append(other)
+    return ways.get(end, [])
+
+
 def linked_to(links: Links | None) -> list[str]:
     """The identities that one is linked to now."""
     return [] if links is None or links.shared else [other for other, link in links.others.items() if link.on]
 
 
-def _edges(graph: Graph) -> list[_Edge]:
+def _edges(graph: Graph) -> list[Join]:
     """The links that stand, of which the later word counts where its two ends differ."""
     found: dict[tuple[str, str], Link] = {}
     for name, links in graph.items():
@@ -112,10 +132,10 @@ def _edges(graph: Graph) -> list[_Edge]:
             if other in graph:
                 pair, word = ((name, other), link) if name < other else ((other, name), turned(link))
                 found[pair] = later(found[pair], word) if pair in found else word
-    return [_Edge(*pair, link) for pair, link in found.items() if link.on]
+    return [Join(*pair, link) for pair, link in found.items() if link.on]
 
 
-def _why_not(edge: _Edge, graph: Graph, kinds: Mapping[str, str]) -> str:
+def _why_not(edge: Join, graph: Graph, kinds: Mapping[str, str]) -> str:
     """Why a link can't join, whatever the others are; "" if it can."""
     if is_blocked(edge.a) or is_blocked(edge.b):
         return "blocked"
@@ -153,12 +173,12 @@ def _owner(links: Links | None) -> str:
     return min(_customers(links), default=(0, ""))[1] if links is not None else ""
 
 
-def _priority(edge: _Edge, kinds: Mapping[str, str]) -> tuple[int, int, int, int, str, str]:
+def _priority(edge: Join, kinds: Mapping[str, str]) -> tuple[int, int, int, int, str, str]:
     better, worse = sorted((RANK[kinds[edge.a]], RANK[kinds[edge.b]]))
     return (0 if edge.link.by else 1, better, worse, edge.link.first_ms, edge.a, edge.b)
 
 
-def _runaway(edges: Sequence[_Edge]) -> set[str]:
+def _runaway(edges: Sequence[Join]) -> set[str]:
     clusters = _Clusters({})
     for edge in edges:
         clusters.join(edge.a, edge.b, decided=True)

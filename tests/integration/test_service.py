@@ -172,6 +172,36 @@ def test_a_population_is_folded_and_a_pasted_event_is_seen(service: Service) -> 
     assert verdict.dead_letters > 0
 
 
+def test_identities_become_one_person_and_part_again(service: Service) -> None:
+    def orders(name: str) -> tuple[str, int] | None:
+        profile = service.reader.get(name)
+        return profile and (profile.id, profile.dims["consumption"]["orders"]["total"])
+
+    lines = [order("C1", "2025-01-01"), order("C1", "2025-02-01"), order("device:d1", "2025-03-01"), order("C2", "2025-03-02")]
+    service.portrait("publish", "-", "--event-time", stdin="\n".join(lines))
+    service.start_worker()
+    service.until(lambda: orders("device:d1") == ("device:d1", 1))
+    service.portrait("identity", "link", "C1", "device:d1", "--by", "lin")
+    service.until(lambda: orders("device:d1") == ("C1", 3))
+    assert "decided by lin" in service.portrait("identity", "why", "device:d1", "C1")
+
+    service.kill_workers()
+    service.portrait("publish", "-", "--event-time", stdin=order("device:d1", "2025-04-01"))
+    service.start_worker()
+    service.until(lambda: orders("C1") == ("C1", 4))
+    service.portrait("rebuild", "--all", "--yes")
+    service.until(lambda: json.loads(service.portrait("verify", "--sample", "9", "--json"))["fine"])
+    assert orders("device:d1") == ("C1", 4)
+
+    service.portrait("identity", "unlink", "C1", "device:d1", "--by", "lin", "--reason", "sold")
+    service.until(lambda: orders("device:d1") == ("device:d1", 2))
+    assert (orders("C1"), orders("C2")) == (("C1", 2), ("C2", 1))
+    shown = json.loads(service.portrait("identity", "show", "C1", "--json", "--history"))
+    assert [(word["said"], word["by"]) for word in shown["history"]] == [("linked", "lin"), ("unlinked", "lin")]
+    assert [each["id"] for each in shown["identities"]] == ["C1"]
+    assert json.loads(service.portrait("verify", "--sample", "9", "--json"))["fine"]
+
+
 def test_a_dead_letter_replayed_counts_once_even_after_a_wipe(service: Service) -> None:
     service.start_worker()
     bad = [order("mended", "2025-05-01", currency="XQX"), order("mended", "2025-05-02")]

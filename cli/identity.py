@@ -1,0 +1,288 @@
+"""``portrait identity``: which identities are one person, why, and what to decide; links made and taken back."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.table import Table
+from rich.tree import Tree
+
+from cli import output
+from cli.people import REASONS, WAITING, Graph, Word, graph_of, proposed, words_of
+from cli.present import plain
+from cli.publish import Defaults, Ready, prepare
+from portrait.identity.graph import Join, Proposal, way
+from portrait.identity.links import Link
+from portrait.identity.names import HASHED, PERSONAL, kind_of
+from portrait.state import BrokenState, NewerFormat
+from schemas.event import Rejection
+from streams import kafka
+from streams.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Which identities are one person, and why; link and unlink.")
+
+MINUTE = "%Y-%m-%d %H:%M"
+
+Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="An identity: a customer's id, or KIND:VALUE.")]
+Other = Annotated[str, typer.Argument(metavar="OTHER", help="Another identity.")]
+By = Annotated[str, typer.Option(help="Who decides it. If not given, who is logged in here.")]
+KeyKind = Annotated[
+    str | None, typer.Option("--key-kind", help="What ID is, where its form does not show it and it is no customer.")
+]
+OtherKind = Annotated[
+    str | None, typer.Option("--kind", help="What OTHER is, where its form does not show it: customer, if not given.")
+]
+
+
+@app.command()
+def show(
+    identity: Id,
+    history: Annotated[
+        bool, typer.Option("--history", help="Also all that was ever said of these links (read from Kafka).")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """One person as a tree of identities: by which links they are one, and which links of theirs join nobody, and why not.
+
+    \b
+    portrait identity show device:5f2
+    portrait identity show C-1024 --history
+
+    Exit codes: 0 shown, 1 nobody has this id, 2 usage, 3 Redis or (with --history) Kafka can't be reached.
+    """
+    settings = output.settings()
+    graph = _graph(settings, [identity])
+    if not graph.knows(identity):
+        output.fail(f"nothing is known of {identity}, or its events are not folded yet")
+    person, members = graph.person(identity)
+    told = output.run(words_of(settings, members)) if history else []
+    if json:
+        output.write_json(_row(graph, person, members) | ({"history": told} if history else {}))
+        return
+    output.out.print(_tree(graph, person, members), soft_wrap=True)
+    for proposal in graph.beside(members):
+        output.out.print(f"[bright_black]not joined[/bright_black]  {_proposal(proposal)}", soft_wrap=True)
+    if history:
+        output.out.print(_told(told))
+
+
+@app.command()
+def why(identity: Id, other: Other, json: Json = False) -> None:
+    """Why two identities are one person: the links that lead from one to the other. Or why they are not.
+
+    \b
+    portrait identity why C-1024 device:5f2
+
+    Exit codes: 0 they are one person, 1 they are not, 2 usage, 3 Redis can't be reached.
+    """
+    graph = _graph(output.settings(), [identity, other])
+    one = graph.resolution.persons.get(identity) == graph.resolution.persons.get(other, "")
+    joins = way(graph.resolution.joins, identity, other) if one else []
+    against = [p for p in graph.resolution.proposals if {p.a, p.b} == {identity, other}]
+    if json:
+        output.write_json(
+            {"one_person": one, "links": [_link_row(*join) for join in joins], "not": [_proposal_row(p) for p in against]}
+        )
+    elif one:
+        for join in joins:
+            output.out.print(f"{_name(join.a)} — {_name(join.b)}: {_because(join)}", soft_wrap=True)
+    else:
+        output.err.print(_apart(graph, identity, other, against), soft_wrap=True)
+    raise typer.Exit(output.OK if one else output.FAILED)
+
+
+@app.command()
+def proposals(
+    every: Annotated[
+        bool, typer.Option("--all", help="Also links of shared devices, blocked values and runaway clusters.")
+    ] = False,
+    limit: Annotated[int, typer.Option("-n", "--limit", min=1, help="At most so many.")] = 100,
+    json: Json = False,
+) -> None:
+    """Links that join nobody, and wait for a person to decide: `portrait identity link`, or `unlink`. Reads every profile.
+
+    Exit codes: 0 done (also when there are none), 3 Redis can't be reached.
+    """
+    try:
+        found = output.run(proposed(output.settings()))
+    except (BrokenState, NewerFormat) as error:
+        output.fail(str(error))
+    found = [p for p in found if every or p.why in WAITING]
+    if json:
+        output.write_json([_proposal_row(p) for p in found[:limit]])
+        return
+    for proposal in found[:limit]:
+        output.out.print(_proposal(proposal), soft_wrap=True)
+    more = f", {len(found) - limit} more: -n {len(found)}" if len(found) > limit else ""
+    output.err.print(f"{min(len(found), limit)} of {len(found)} shown{more}" if found else "nothing waits for a decision")
+
+
+@app.command()
+def link(
+    identity: Id,
+    other: Other,
+    kind: OtherKind = None,
+    key_kind: KeyKind = None,
+    by: By = "",
+    rule: Annotated[bool, typer.Option("--rule", help="Nobody decided it: the usual rules say whether it joins.")] = False,
+    confidence: Annotated[float, typer.Option(min=0.0, max=1.0, help="With --rule: how sure it is.")] = 1.0,
+    json: Json = False,
+) -> None:
+    """Say that two identities are one person: an event `identity.linked`, effective when workers have read it.
+
+    \b
+    portrait identity link C-1024 device:5f2
+    portrait identity link C-1024 C-2048 --by lin
+    portrait identity unlink C-1024 C-2048      takes it back, exactly
+
+    Exit codes: 0 the broker has it, 2 these can't be linked, 3 Kafka can't be reached.
+    """
+    data = _ends(identity, other, kind, key_kind) | {"confidence": confidence}
+    _publish("identity.linked", identity, data if rule else data | {"by": by or getpass.getuser()}, json)
+
+
+@app.command()
+def unlink(
+    identity: Id,
+    other: Other,
+    kind: OtherKind = None,
+    key_kind: KeyKind = None,
+    by: By = "",
+    reason: Annotated[str | None, typer.Option(help="Why, for whoever reads the history.")] = None,
+    json: Json = False,
+) -> None:
+    """Take a link back: each identity is again what it would be if they had never been linked. Also turns down a proposal.
+
+    \b
+    portrait identity unlink C-1024 device:5f2 --reason "the family's tablet"
+
+    Exit codes: 0 the broker has it, 2 these can't be linked, 3 Kafka can't be reached.
+    """
+    data = _ends(identity, other, kind, key_kind) | {"by": by or getpass.getuser()}
+    _publish("identity.unlinked", identity, data if reason is None else data | {"reason": reason}, json)
+
+
+def _graph(settings: Settings, ids: Sequence[str]) -> Graph:
+    try:
+        return output.run(graph_of(settings, ids))
+    except (BrokenState, NewerFormat) as error:
+        output.fail(str(error))
+
+
+def _ends(identity: str, other: str, kind: str | None, key_kind: str | None) -> dict[str, str]:
+    """What both kinds of events say of the two. Ends the process where nobody could be meant."""
+    if identity == other:
+        output.fail("an identity is one person with itself already", output.USAGE)
+    for name in (identity, other):
+        if kind_of(name) in PERSONAL and not name.partition(":")[2].startswith(HASHED):
+            output.fail(
+                "name an address or number by its hash, as `portrait identity show` does: keys are not secret", output.USAGE
+            )
+    return {"other": other, "kind": kind or kind_of(other)} | ({"key_kind": key_kind} if key_kind else {})
+
+
+def _publish(type_: str, identity: str, data: dict[str, Any], json: bool) -> None:
+    line = msgspec.json.encode({"type": type_, "key": identity, "data": data})
+    ready = prepare(line, Defaults(), time.time_ns() // 1_000_000)
+    if isinstance(ready, Rejection):
+        output.fail(f"{ready.path}: {ready.message}; {ready.remedy}", output.USAGE)
+    output.run(_send(output.settings(), ready))
+    if json:
+        output.write_json({"type": type_, "key": identity, "data": data})
+    else:
+        output.err.print(output.escape(f"published; see: portrait identity why {identity} {data['other']}"), soft_wrap=True)
+
+
+async def _send(settings: Settings, ready: Ready) -> None:
+    async with kafka.publisher(settings.kafka) as publisher:
+        await publisher.send(ready.topic, ready.key, ready.value)
+
+
+# -- as text ---------------------------------------------------------------------------------------------------------------------
+
+
+def _tree(graph: Graph, person: str, members: Sequence[str]) -> Tree:
+    """From the identity that the person goes by, along the links that join, each identity once."""
+    root = Tree(_member(graph, person))
+    nodes, front = {person: root}, [person]
+    for name in front:  # which grows
+        for join in graph.resolution.joins:
+            other = join.b if join.a == name else join.a if join.b == name else ""
+            if other and other not in nodes and other in members:
+                node = nodes[name].add(f"{_member(graph, other)}\n[bright_black]{_because(join)}[/bright_black]")
+                nodes[other] = node
+                front.append(other)
+    return root
+
+
+def _member(graph: Graph, name: str) -> str:
+    events = graph.states[name].events
+    return f"[bold]{_name(name)}[/bold]  {graph.kind(name)} · {events:,} event{'' if events == 1 else 's'}"
+
+
+def _name(name: str) -> str:
+    return output.escape(plain(name))
+
+
+def _because(join: Join) -> str:
+    rule = f"decided by {_name(join.link.by)}" if join.link.by else f"sure {join.link.confidence:.0%}"
+    return f"linked {_time(join.link.first_ms)}, last said {_time(join.link.ms)} by {_name(join.link.source)}, {rule}"
+
+
+def _proposal(proposal: Proposal) -> str:
+    a, b, why, link = proposal
+    return f"{_name(a)} — {_name(b)}: {REASONS[why]} ({_because(Join(a, b, link))})"
+
+
+def _apart(graph: Graph, identity: str, other: str, against: Sequence[Proposal]) -> str:
+    if against:
+        return f"they are two persons: {_proposal(against[0])}"
+    link: Link | None = None
+    if (state := graph.states.get(identity)) and state.links is not None:
+        link = state.links.others.get(other)
+    if link is not None and not link.on:
+        reason = f": {_name(link.reason)}" if link.reason else ""
+        return f"they are two persons: the link was taken back {_time(link.ms)} by {_name(link.by or link.source)}{reason}"
+    return "they are two persons: no link leads from one to the other"
+
+
+def _told(words: Sequence[Word]) -> Table:
+    table = Table("when", "said", "of", "and", "by", "sure", "reason", box=None, pad_edge=False, header_style="bright_black")
+    for word in words:
+        sure = "" if word.confidence is None else f"{word.confidence:.0%}"
+        row = (word.said, word.key, word.other, word.by or word.source)
+        table.add_row(_time(word.ms), *map(_name, row), sure, _name(word.reason or ""))
+    return table
+
+
+def _time(ms: int) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):{MINUTE}}"
+
+
+# -- as data ---------------------------------------------------------------------------------------------------------------------
+
+
+def _row(graph: Graph, person: str, members: Sequence[str]) -> dict[str, Any]:
+    joins = [join for join in graph.resolution.joins if join.a in members]
+    return {
+        "person": person,
+        "identities": [{"id": name, "kind": graph.kind(name), "events": graph.states[name].events} for name in members],
+        "links": [_link_row(*join) for join in joins],
+        "not_joined": [_proposal_row(proposal) for proposal in graph.beside(members)],
+    }
+
+
+def _link_row(a: str, b: str, link: Link) -> dict[str, Any]:
+    said = {"first_ms": link.first_ms, "ms": link.ms, "source": link.source, "confidence": link.confidence, "by": link.by or None}
+    return {"a": a, "b": b} | said
+
+
+def _proposal_row(proposal: Proposal) -> dict[str, Any]:
+    return _link_row(proposal.a, proposal.b, proposal.link) | {"why": proposal.why}

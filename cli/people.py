@@ -1,0 +1,126 @@
+"""Who is one person, read from the store as workers see it; and what was ever said of links, read from the log."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import aclosing
+from typing import NamedTuple
+
+import msgspec
+
+from portrait.identity.graph import Proposal, Resolution, resolve
+from portrait.identity.links import Links, own_kind
+from portrait.identity.person import near
+from portrait.state import State, decode
+from profile_store.scan import StateReader
+from schemas.customers import TOPIC, IdentityLinked, IdentityUnlinked
+from schemas.event import Event
+from schemas.event import decode as decode_event
+from streams import kafka
+from streams.settings import Settings
+
+#: Why a link joins nobody.
+REASONS = {
+    "unsure": "too unsure",
+    "two-customers": "it would make two customers one",
+    "other-customer": "another customer's, who was linked first",
+    "too-many": "too many identities for one person",
+    "shared": "one of them is many people's",
+    "blocked": "one of them is a value that stands for nobody",
+    "runaway": "too many hang together: a mistake of whoever links",
+}
+#: Of these a person's decision makes a merge.
+WAITING = ("unsure", "two-customers", "other-customer", "too-many")
+
+
+class Graph(NamedTuple):
+    """Identities that hang together, with their states: an empty one where there is none."""
+
+    states: dict[str, State]
+    resolution: Resolution
+
+    def knows(self, name: str) -> bool:
+        state = self.states[name]
+        return bool(state.events) or state.links is not None
+
+    def kind(self, name: str) -> str:
+        return own_kind(name, self.states[name].links)
+
+    def person(self, name: str) -> tuple[str, list[str]]:
+        """The identity that the person goes by, and all of theirs."""
+        person = self.resolution.persons[name]
+        return person, self.resolution.members()[person]
+
+    def beside(self, members: Collection[str]) -> list[Proposal]:
+        """Links of these that join nobody."""
+        return [p for p in self.resolution.proposals if p.a in members or p.b in members]
+
+
+class Word(msgspec.Struct, omit_defaults=True):
+    """What was said of a link, once."""
+
+    ms: int
+    said: str  # linked, unlinked
+    key: str
+    other: str
+    source: str
+    confidence: float | None = None
+    by: str | None = None
+    reason: str | None = None
+
+
+async def graph_of(settings: Settings, ids: Iterable[str]) -> Graph:
+    """As far as it takes to know the persons of ``ids``, and what they are linked to. Raises BrokenState, NewerFormat."""
+    states: dict[str, State] = {}
+    missing: Collection[str] = set(ids)
+    reader = _reader(settings)
+    async with reader:
+        while missing:
+            for name in missing:
+                states[name] = await _state(reader, name)
+            missing = near(states, ids)[1]
+    return Graph(states, resolve({name: state.links for name, state in states.items()}))
+
+
+async def proposed(settings: Settings) -> list[Proposal]:
+    """Of all persons. Holds the links of everybody who has any. Raises BrokenState, NewerFormat."""
+    links: dict[str, Links | None] = {}
+    reader = _reader(settings)
+    async with reader:
+        async for name, loaded in reader.scan_states():
+            if (state := decode(loaded.state)).links is not None:
+                links[name] = state.links
+    return resolve(links).proposals
+
+
+async def words_of(settings: Settings, members: Sequence[str]) -> list[Word]:
+    """All that the log says of links of these, by time. Raises KafkaProblem."""
+    found = []
+    async with aclosing(kafka.read_topic(settings.kafka, TOPIC.name)) as records:
+        async for record in records:
+            event = decode_event(TOPIC.name, record.key, record.value, record.headers, record.timestamp)
+            if not isinstance(event, Event) or not isinstance(event.data, IdentityLinked | IdentityUnlinked):
+                continue
+            if event.customer_id in members or event.data.other in members:
+                found.append(_word(event))
+    return sorted(found, key=lambda word: word.ms)
+
+
+def _word(event: Event) -> Word:
+    data = event.data
+    said = "linked" if isinstance(data, IdentityLinked) else "unlinked"
+    word = Word(event.time_ms, said, event.customer_id, data.other, event.source, by=data.by)
+    if isinstance(data, IdentityLinked):
+        word.confidence = data.confidence
+    else:
+        word.reason = data.reason
+    return word
+
+
+async def _state(reader: StateReader, name: str) -> State:
+    loaded = await reader.state_of(name)
+    return decode(loaded.state) if loaded.state else State()
+
+
+def _reader(settings: Settings) -> StateReader:
+    return StateReader(settings.redis, prefix=settings.prefix, cluster=settings.cluster)
