@@ -16,6 +16,7 @@ import oracle.facts
 from language.names import Names
 from oracle import log
 from portrait.features.registry import FEATURES
+from portrait.identity.names import Namer
 from portrait.state import State, decode, facts, source_of
 from profile_store.contract import TP
 from schemas.event import Event
@@ -131,10 +132,16 @@ class Audit:
         return ends
 
     def begin_log(
-        self, replayed: Container[str], held: Container[str], *, held_is_complete: bool, names: Names | None = None
+        self,
+        replayed: Container[str],
+        held: Container[str],
+        *,
+        held_is_complete: bool,
+        names: Names | None = None,
+        namer: Namer | None = None,
     ) -> None:
         """``replayed``, ``held``: origins in the topics of replayed and of dead letters, read after the positions were."""
-        self._reader = log.Reader(replayed, held, names)
+        self._reader = log.Reader(replayed, held, names, namer.named if namer is not None else None)
         self._held = held if held_is_complete else None
 
     def take_record(self, record: log.Record) -> None:

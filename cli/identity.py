@@ -14,12 +14,12 @@ from rich.table import Table
 from rich.tree import Tree
 
 from cli import output
-from cli.people import REASONS, WAITING, Graph, Word, graph_of, proposed, words_of
+from cli.people import REASONS, WAITING, Graph, Word, graph_of, name_of, proposed, words_of
 from cli.present import plain
 from cli.publish import Defaults, Ready, prepare
 from portrait.identity.graph import Join, Proposal, way
 from portrait.identity.links import Link
-from portrait.identity.names import HASHED, PERSONAL, kind_of
+from portrait.identity.names import kind_of
 from portrait.state import BrokenState, NewerFormat
 from schemas.event import Rejection
 from streams import kafka
@@ -58,6 +58,7 @@ def show(
     Exit codes: 0 shown, 1 nobody has this id, 2 usage, 3 Redis or (with --history) Kafka can't be reached.
     """
     settings = output.settings()
+    identity = name_of(settings, identity)
     graph = _graph(settings, [identity])
     if not graph.knows(identity):
         output.fail(f"nothing is known of {identity}, or its events are not folded yet")
@@ -82,7 +83,9 @@ def why(identity: Id, other: Other, json: Json = False) -> None:
 
     Exit codes: 0 they are one person, 1 they are not, 2 usage, 3 Redis can't be reached.
     """
-    graph = _graph(output.settings(), [identity, other])
+    settings = output.settings()
+    identity, other = name_of(settings, identity), name_of(settings, other)
+    graph = _graph(settings, [identity, other])
     one = graph.resolution.persons.get(identity) == graph.resolution.persons.get(other, "")
     joins = way(graph.resolution.joins, identity, other) if one else []
     against = [p for p in graph.resolution.proposals if {p.a, p.b} == {identity, other}]
@@ -125,6 +128,18 @@ def proposals(
 
 
 @app.command()
+def name(text: Annotated[str, typer.Argument(metavar="KIND:VALUE", help="As events may name it.")]) -> None:
+    """The name under which an identity is kept: the key of its profile. For e-mail and phone it is a hash under the shop's key.
+
+    \b
+    redis-cli HGETALL "profile:{0}:$(portrait identity name email:lin@shop.cn | jq -sRr 'rtrimstr("\\n") | @uri')"
+
+    Exit codes: 0 told, 2 it can't be what it says, or PORTRAIT_IDENTITY_KEY is not set.
+    """
+    output.out.print(output.escape(name_of(output.settings(), text)), soft_wrap=True)
+
+
+@app.command()
 def link(
     identity: Id,
     other: Other,
@@ -144,8 +159,10 @@ def link(
 
     Exit codes: 0 the broker has it, 2 these can't be linked, 3 Kafka can't be reached.
     """
-    data = _ends(identity, other, kind, key_kind) | {"confidence": confidence}
-    _publish("identity.linked", identity, data if rule else data | {"by": by or getpass.getuser()}, json)
+    settings = output.settings()
+    identity, other = _ends(settings, identity, other)
+    data = _data(other, kind, key_kind) | {"confidence": confidence}
+    _publish(settings, "identity.linked", identity, data if rule else data | {"by": by or getpass.getuser()}, json)
 
 
 @app.command()
@@ -165,8 +182,10 @@ def unlink(
 
     Exit codes: 0 the broker has it, 2 these can't be linked, 3 Kafka can't be reached.
     """
-    data = _ends(identity, other, kind, key_kind) | {"by": by or getpass.getuser()}
-    _publish("identity.unlinked", identity, data if reason is None else data | {"reason": reason}, json)
+    settings = output.settings()
+    identity, other = _ends(settings, identity, other)
+    data = _data(other, kind, key_kind) | {"by": by or getpass.getuser()}
+    _publish(settings, "identity.unlinked", identity, data if reason is None else data | {"reason": reason}, json)
 
 
 def _graph(settings: Settings, ids: Sequence[str]) -> Graph:
@@ -176,24 +195,25 @@ def _graph(settings: Settings, ids: Sequence[str]) -> Graph:
         output.fail(str(error))
 
 
-def _ends(identity: str, other: str, kind: str | None, key_kind: str | None) -> dict[str, str]:
-    """What both kinds of events say of the two. Ends the process where nobody could be meant."""
+def _ends(settings: Settings, identity: str, other: str) -> tuple[str, str]:
+    """Their names: no address or number gets into Kafka from here. Ends the process where nobody could be meant."""
+    identity, other = name_of(settings, identity), name_of(settings, other)
     if identity == other:
         output.fail("an identity is one person with itself already", output.USAGE)
-    for name in (identity, other):
-        if kind_of(name) in PERSONAL and not name.partition(":")[2].startswith(HASHED):
-            output.fail(
-                "name an address or number by its hash, as `portrait identity show` does: keys are not secret", output.USAGE
-            )
+    return identity, other
+
+
+def _data(other: str, kind: str | None, key_kind: str | None) -> dict[str, Any]:
+    """What both kinds of events say of the two."""
     return {"other": other, "kind": kind or kind_of(other)} | ({"key_kind": key_kind} if key_kind else {})
 
 
-def _publish(type_: str, identity: str, data: dict[str, Any], json: bool) -> None:
+def _publish(settings: Settings, type_: str, identity: str, data: dict[str, Any], json: bool) -> None:
     line = msgspec.json.encode({"type": type_, "key": identity, "data": data})
     ready = prepare(line, Defaults(), time.time_ns() // 1_000_000)
     if isinstance(ready, Rejection):
         output.fail(f"{ready.path}: {ready.message}; {ready.remedy}", output.USAGE)
-    output.run(_send(output.settings(), ready))
+    output.run(_send(settings, ready))
     if json:
         output.write_json({"type": type_, "key": identity, "data": data})
     else:

@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from cli import output
 from portrait.identity.graph import Proposal, Resolution, resolve
 from portrait.identity.links import Links, own_kind
+from portrait.identity.names import REMEDY, BadIdentity, identity_of
 from portrait.identity.person import near
 from portrait.state import State, decode
 from profile_store.scan import StateReader
@@ -67,6 +69,14 @@ class Word(msgspec.Struct, omit_defaults=True):
     confidence: float | None = None
     by: str | None = None
     reason: str | None = None
+
+
+def name_of(settings: Settings, text: str) -> str:
+    """The name under which workers keep an identity; ends the process where it can have none."""
+    try:
+        return identity_of(text, settings.identity_key.encode(), settings.country).id
+    except BadIdentity as error:
+        output.fail(f"{error}; {REMEDY}", output.USAGE)
 
 
 async def graph_of(settings: Settings, ids: Iterable[str]) -> Graph:

@@ -30,7 +30,7 @@ from streams.log import TP
 from streams.mend import Mended, broken
 from streams.metrics import Metrics
 from streams.rebuild import CantRebuild, Options, Rebuild
-from streams.settings import Settings, names_of
+from streams.settings import Settings, namer_of, names_of
 from streams.tail import Models
 from streams.texts import note_rebuilt, use_adopted
 
@@ -154,6 +154,7 @@ async def _rebuild(
                     scorer=await _scorer(settings),
                     skipped=await kafka.origins(settings.kafka, REPLAYED) | await kafka.origins(settings.kafka, DEAD_LETTERS),
                     names=names_of(settings),
+                    namer=namer_of(settings),
                     random_bytes=secrets.token_bytes,
                     wall_ms=lambda: time.time_ns() // 1_000_000,
                     watcher=watcher,

@@ -13,6 +13,7 @@ import typer
 from rich.console import RenderableType
 
 from cli import output
+from cli.people import name_of
 from cli.present import Lang, language_of, save_picture
 from cli.sheet import Sheet
 from cli.top import reader
@@ -47,6 +48,8 @@ def command(
     Exit codes: 0 shown, 1 nobody has this id (or this field), 2 usage, 3 Redis can't be reached.
     """
     settings = output.settings()
+    if not external:
+        customer_id = name_of(settings, customer_id)
     as_data = json or field is not None
     profile, actions = output.run(_read(settings, customer_id, external=external, with_actions=not as_data))
     if profile is None:

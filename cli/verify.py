@@ -22,7 +22,7 @@ from profile_store.scan import StateReader
 from schemas.registry import DEAD_LETTERS, EVENT_TOPICS, REPLAYED
 from streams import kafka
 from streams.kafka import Lag
-from streams.settings import Settings, names_of
+from streams.settings import Settings, namer_of, names_of
 from streams.texts import use_adopted
 
 EVENT_NAMES = [topic.name for topic in EVENT_TOPICS]
@@ -121,7 +121,7 @@ async def _read_log(settings: Settings, audit: Audit, bar: Progress) -> None:
     _check_log({tp: lag for tp, lag in lags.items() if tp[0] in EVENT_NAMES}, ends)
     held, replayed = await kafka.origins(settings.kafka, DEAD_LETTERS), await kafka.origins(settings.kafka, REPLAYED)
     complete = all(lag.start == 0 for tp, lag in lags.items() if tp[0] == DEAD_LETTERS)
-    audit.begin_log(replayed, held, held_is_complete=complete, names=names_of(settings))
+    audit.begin_log(replayed, held, held_is_complete=complete, names=names_of(settings), namer=namer_of(settings))
     task = bar.add_task("records read", total=sum(ends.values()))
     seen = 0
     async for record in kafka.read_between(settings.kafka, dict.fromkeys(ends, 0), ends):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from language.names import Names
@@ -66,10 +66,16 @@ class Fold(NamedTuple):
 class Reader:
     """Says what each record holds. Takes the records in the order of the offsets within each partition."""
 
-    def __init__(self, replayed: Container[str] = NOTHING, held: Container[str] = NOTHING, names: Names | None = None) -> None:
+    def __init__(
+        self,
+        replayed: Container[str] = NOTHING,
+        held: Container[str] = NOTHING,
+        names: Names | None = None,
+        named: Callable[[Event], Event | Rejection] | None = None,
+    ) -> None:
         """``replayed`` are origins that came in again by a replay, ``held`` those that stand in the topic of dead letters.
-        ``names`` are looked for in texts, as the workers do."""
-        self._replayed, self._held, self._names = replayed, held, names
+        ``names`` are looked for in texts, as the workers do; ``named`` gives identities their names, in place."""
+        self._replayed, self._held, self._names, self._named = replayed, held, names, named
         self._recent: dict[tuple[str, int], dict[str, array[int]]] = defaultdict(lambda: defaultdict(lambda: array("Q")))
 
     def take(self, record: Record) -> Event | Dead | None:
@@ -78,6 +84,8 @@ class Reader:
         if origin in self._replayed:
             return None
         found = decode(record.topic, record.key, record.value, record.headers, record.timestamp)
+        if isinstance(found, Event) and self._named is not None:
+            found = self._named(found)
         if isinstance(found, Rejection):
             return Dead(origin, found.reason, found.path)
         if origin in self._held:

@@ -9,7 +9,7 @@ import msgspec
 
 from language.names import Names
 from portrait.evolve import Arrival
-from portrait.identity.person import LINKS
+from portrait.identity.names import LINKS, Namer
 from portrait.state import mark_of
 from schemas.event import Event, Rejection, decode
 from schemas.outputs import DeadLetter, Origin
@@ -23,6 +23,10 @@ KEY_BYTES_KEPT = 1024
 HEADERS_KEPT, HEADER_BYTES_KEPT = 20, 1024
 
 _json = msgspec.json.Encoder().encode
+
+
+#: Without a key for what is personal.
+NAMER = Namer()
 
 
 class Intake(NamedTuple):
@@ -39,10 +43,14 @@ class Intake(NamedTuple):
 
 
 def take_in(
-    records: Mapping[TP, Sequence[Record]], replayed: Container[str], held: Offsets = NOBODY, names: Names | None = None
+    records: Mapping[TP, Sequence[Record]],
+    replayed: Container[str],
+    held: Offsets = NOBODY,
+    names: Names | None = None,
+    namer: Namer = NAMER,
 ) -> Intake:
     """Decode all records. ``replayed``: origins (as text) that are folded by their replay instead. ``held``: dead letters, which
-    are not folded before that either. ``names`` are looked for in texts."""
+    are not folded before that either. ``names`` are looked for in texts; ``namer`` names the identities."""
     intake = Intake({}, [], [], {}, {}, 0, [], set())
     arrivals, skipped = intake.arrivals, 0
     for tp, of_partition in records.items():
@@ -52,6 +60,8 @@ def take_in(
         reached = decoded = 0
         for record in of_partition:
             event = decode(topic, record.key, record.value, record.headers, record.timestamp)
+            if isinstance(event, Event) and (":" in event.customer_id or type(event.data) in LINKS):
+                event = namer.named(event)
             if replayed and f"{topic}/{partition}/{record.offset}" in replayed:
                 skipped += 1
             elif isinstance(event, Event):

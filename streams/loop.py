@@ -26,6 +26,7 @@ from typing import NoReturn, TypeVar
 import structlog
 
 from language.names import Names
+from portrait.identity.names import Namer
 from portrait.models.churn import Scorer
 from portrait.state import BrokenState, NewerFormat
 from profile_store.contract import (
@@ -42,7 +43,7 @@ from schemas.registry import EVENT_TOPICS
 from streams.failures import where
 from streams.gate import Gate
 from streams.held import Held, no_letters
-from streams.intake import take_in, without_value
+from streams.intake import NAMER, take_in, without_value
 from streams.log import NOTHING, TP, Batch, Log, Outgoing, Record, Unpublishable, next_offsets
 from streams.metrics import Metrics
 from streams.profiles import Profiles
@@ -85,15 +86,17 @@ class Loop:
         look_again: Callable[[Sequence[TP]], Awaitable[Mapping[TP, int]]] | None = None,
         dead_letters: Callable[[], AsyncIterator[str]] = no_letters,
         names: Names | None = None,
+        namer: Namer = NAMER,
     ) -> None:
         """``die`` ends the process at once and does not return. ``scorer`` and ``replayed`` give the newest known at any time.
 
         ``look_again``: the ends of partitions, for sure, for what would be refused by those that `start_offsets` was told.
-        ``dead_letters``: the origins of all that there are, see `Held`. ``names`` are looked for in texts.
+        ``dead_letters``: the origins of all that there are, see `Held`. ``names`` are looked for in texts;
+        ``namer`` names the identities.
         """
         self._settings, self._store, self._log, self._metrics = settings, store, log_, metrics
         self._wall_ms, self._sleep, self._die = wall_ms, sleep, die
-        self._replayed, self._look_again, self._names = replayed, look_again, names
+        self._replayed, self._look_again, self._names, self._namer = replayed, look_again, names, namer
         self._profiles = Profiles(
             store,
             log_.publish,
@@ -225,7 +228,7 @@ class Loop:
 
     async def _batch(self, records: Mapping[TP, Sequence[Record]], loud: bool, reached: Mapping[TP, int] = NOTHING) -> None:
         with self._metrics.batch_seconds.time():
-            intake = take_in(records, self._replayed(), self._held.offsets, self._names)
+            intake = take_in(records, self._replayed(), self._held.offsets, self._names, self._namer)
             offsets = next_offsets(records, reached)
             at_end = {tp: self._at_end(tp, offset) for tp, offset in offsets.items()}
             positions = {

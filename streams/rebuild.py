@@ -17,8 +17,10 @@ from typing import NamedTuple
 import msgspec
 
 from language.names import Names
+from portrait.identity.names import Namer
 from portrait.models.churn import Scorer
 from profile_store.contract import MendingStore, Position, Write
+from streams.intake import NAMER
 from streams.log import TP
 from streams.mend import Live, Mended, Mender
 from streams.profiles import NONCE_BYTES, PIECE
@@ -99,14 +101,15 @@ class Rebuild:
         random_bytes: Callable[[int], bytes],
         wall_ms: Callable[[], int],
         names: Names | None = None,
+        namer: Namer = NAMER,
         watcher: Watcher | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """``partitions``: all of the event topics. ``skipped``: origins that stand in the topics of (replayed) dead letters.
-        ``names`` are looked for in texts."""
+        ``names`` are looked for in texts; ``namer`` names the identities."""
         self._store, self._log, self._partitions, self._options = store, log, partitions, options
         self._scorer, self._skipped, self._random_bytes, self._wall_ms = scorer, skipped, random_bytes, wall_ms
-        self._watcher, self._sleep, self._names = watcher or Watcher(), sleep, names
+        self._watcher, self._sleep, self._names, self._namer = watcher or Watcher(), sleep, names, namer
         self._steady = Steady(store, options.name, self._watcher.waiting, sleep)
         self._done = Done(wall_ms())
         self._waits_since: dict[str, int] = {}  # customers whose effects are on their way
@@ -134,7 +137,14 @@ class Rebuild:
         beginnings, ends = await self._check_log(positions)
         options, place = self._options, self._done.place
         fold = Refold(
-            self._log, beginnings, low=place, ids=options.ids, skipped=self._skipped, room=options.room, names=self._names
+            self._log,
+            beginnings,
+            low=place,
+            ids=options.ids,
+            skipped=self._skipped,
+            room=options.room,
+            names=self._names,
+            namer=self._namer,
         )
         await self._read_log(fold, positions, beginnings)
         self.counts["events"] += fold.events

@@ -12,13 +12,14 @@ from zlib import crc32
 
 from language.names import Names
 from portrait.evolve import Arrival
+from portrait.identity.names import Namer
 from portrait.identity.person import fold_links, own
 from portrait.renew import refold
 from portrait.state import State, mark_of, source_of
 from profile_store.contract import Position
 from schemas.customers import TOPIC as LINKING
 from schemas.registry import BY_CODE, BY_NAME
-from streams.intake import take_in
+from streams.intake import NAMER, take_in
 from streams.log import TP, Record
 from streams.start import last_of
 
@@ -81,13 +82,14 @@ class Refold:
         skipped: Container[str] = (),
         room: int,
         names: Names | None = None,
+        namer: Namer = NAMER,
     ) -> None:
         """``ids``: None stands for everybody. ``skipped``: origins of records that don't count. ``room``: states, at most.
-        ``names`` are looked for in texts."""
+        ``names`` are looked for in texts; ``namer`` names the identities."""
         self.low, self.high = low, PLACES
         self.states: dict[str, State] = {}
         self.events = 0
-        self._log, self._skipped, self._room, self._names = log, skipped, room, names
+        self._log, self._skipped, self._room, self._names, self._namer = log, skipped, room, names, namer
         self._keys = None if ids is None else frozenset(customer_id.encode() for customer_id in ids)
         self._read = dict(beginnings)  # the next offset of each partition
         self._floor: dict[int, int] = {}  # what lies below it is folded for everybody
@@ -109,7 +111,7 @@ class Refold:
         if starts:
             async for record in self._log.between(starts, {tp: until[tp] for tp in starts}):
                 read += 1
-                if self._wants(record.key) or record.topic == LINKING.name:  # it may link somebody wanted
+                if self._wants(record.key) or self._may_want(record):
                     piece.append(record)
                 if read == PIECE_RECORDS:
                     self._fold(piece)
@@ -141,11 +143,15 @@ class Refold:
             return False
         return self.low <= crc32(key) < self.high
 
+    def _may_want(self, record: Record) -> bool:
+        """Only decoded it shows whom it concerns: its key has another form than the name, or it links somebody."""
+        return record.topic == LINKING.name or b":" in (record.key or b"")
+
     def _fold(self, records: Sequence[Record]) -> None:
         by_partition: dict[TP, list[Record]] = {}
         for record in records:
             by_partition.setdefault((record.topic, record.partition), []).append(record)
-        for customer_id, arrivals in take_in(by_partition, self._skipped, names=self._names).arrivals.items():
+        for customer_id, arrivals in take_in(by_partition, self._skipped, names=self._names, namer=self._namer).arrivals.items():
             if self._wants(customer_id.encode()):
                 self._take(customer_id, arrivals)
         while len(self.states) > self._room and self.high > self.low + 1:  # of one and the same place all are held

@@ -11,6 +11,10 @@ import msgspec
 
 from language.names import Names
 from language.names import load as load_names
+from portrait.identity.names import COUNTRY, Namer
+
+#: Of BLAKE2b the longest; shorter ones can be tried out.
+KEY_BYTES_MIN, KEY_BYTES_MAX = 16, 64
 
 Clock = Literal["wall", "stream"]
 
@@ -37,10 +41,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sweep_interval_ms: int = 1000
     actions_per_minute_max: int = 600  # a cap over all customers of one worker
     session_timeout_s: float = 10.0
+    identity_key: str = ""  # of the hashes that stand for e-mail addresses and telephone numbers; never to be changed; in a file
+    country: str = COUNTRY  # of telephone numbers without a country code
     names: str = ""  # JSON: rivals, brands and products to look for in texts (docs/language.md); in a file: PORTRAIT_NAMES_FILE
     http_host: str = "127.0.0.1"
     http_port: int = 6066  # /livez /readyz /metrics; 0: any free port; -1: none
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+
+
+def namer_of(settings: Settings) -> Namer:
+    """Names the identities of events. Raises SettingsError."""
+    secret = settings.identity_key.encode()
+    if (secret and not KEY_BYTES_MIN <= len(secret) <= KEY_BYTES_MAX) or not settings.country.isdecimal():
+        raise SettingsError(
+            f"PORTRAIT_IDENTITY_KEY: {KEY_BYTES_MIN} to {KEY_BYTES_MAX} bytes; PORTRAIT_COUNTRY: digits, such as 86"
+        )
+    return Namer(secret, settings.country)
 
 
 def names_of(settings: Settings) -> Names | None:
@@ -82,6 +98,7 @@ def load(environ: Mapping[str, str]) -> Settings:
     if not -1 <= settings.http_port <= 65535 or settings.session_timeout_s < 1 or not settings.kafka:
         raise SettingsError("PORTRAIT_HTTP_PORT: -1 to 65535; PORTRAIT_SESSION_TIMEOUT_S: at least 1; PORTRAIT_KAFKA: not empty")
     names_of(settings)
+    namer_of(settings)
     if "{" in settings.prefix or "}" in settings.prefix:
         raise SettingsError("PORTRAIT_PREFIX: braces would change the cluster's slot of every key")
     return settings

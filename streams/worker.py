@@ -30,7 +30,7 @@ from streams.log import TP
 from streams.loop import Loop
 from streams.metrics import Metrics
 from streams.producer import Publisher
-from streams.settings import Settings, names_of
+from streams.settings import Settings, namer_of, names_of
 from streams.tail import Models, ReplayedOrigins
 from streams.tasks import end, unless
 from streams.texts import TextModels
@@ -102,6 +102,7 @@ class Parts:
             look_again=self._ends_for_sure,
             dead_letters=partial(dead_letters, settings.kafka),
             names=names_of(settings),
+            namer=namer_of(settings),
         )
         self._trainer = Trainer(settings, self._lessons, self._models, wall_ms=wall_ms, metrics=metrics, die=die)
         self._guard = LoopGuard(die)

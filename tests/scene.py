@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, NoReturn
 
+from portrait.identity.names import Namer
 from portrait.models import churn
 from portrait.state import State, decode, encode, facts
 from profile_store.contract import Loaded, shard_of
@@ -56,6 +57,7 @@ class Scene:
         self.beginnings: dict[TP, int] = {}
         self.published: list[Outgoing] = []
         self.replayed: set[str] = set()
+        self.namer = Namer()
         self._ids = itertools.count()
         self._rng = random.Random(7)
 
@@ -227,6 +229,7 @@ class SceneWorker:
             die=die,
             sleep=lambda seconds: asyncio.sleep(0),
             dead_letters=scene.dead_letters,
+            namer=scene.namer,
         )
 
     async def work(self, *, sweep: bool = True) -> None:

@@ -18,6 +18,7 @@ from portrait.evolve import Arrival, Change, advance, due_ms, evolve, expire, ex
 from portrait.features.registry import Parts, merge_parts
 from portrait.identity.graph import linked_to, reach, resolve
 from portrait.identity.links import fold_link
+from portrait.identity.names import LINKS
 from portrait.lifecycle import walk
 from portrait.models.churn import Scorer
 from portrait.renew import FIELDS, renew
@@ -25,7 +26,6 @@ from portrait.settle import PENDING_MAX, Policy, Settling
 from portrait.state import State
 from portrait.structures import DAY_MS, NEVER
 from portrait.tags.held import moved
-from schemas.customers import IdentityLinked, IdentityUnlinked
 from schemas.event import Event
 
 #: What a state holds that is derived of a person.
@@ -39,8 +39,6 @@ KEPT = ("version", "moment_ms", "rhythm", "cooldowns", "effects")
 GOES_BY = "goes_by"
 NO_VIEW = dict.fromkeys((*FIELDS, GOES_BY, "version", "updated_at_ms"))
 NOT_SETTLED = (-1, 0)
-#: The events that say something of links.
-LINKS = frozenset((IdentityLinked, IdentityUnlinked))
 
 
 class Turned(NamedTuple):

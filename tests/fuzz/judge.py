@@ -21,6 +21,7 @@ from schemas.event import decode as decode_event
 from schemas.outputs import ActionEvent, DeadLetter, Lesson
 from schemas.profile import parse
 from schemas.registry import ACTIONS, BY_NAME, DEAD_LETTERS, LESSONS
+from streams.intake import NAMER
 from streams.log import NOTHING, TP, Batch, Outgoing, Unpublishable
 from streams.loop import Loop
 from streams.metrics import Metrics
@@ -201,6 +202,7 @@ def _expected(log: Mapping[TP, Sequence[LogRecord]]) -> tuple[Counter[str], set[
     for tp, records in log.items():
         for record in records:
             found = decode_event(record.topic, record.key, record.value, record.headers, record.timestamp)
+            found = NAMER.named(found) if isinstance(found, Event) else found
             if not isinstance(found, Event):
                 dead.add(f"{tp[0]}/{tp[1]}/{record.offset}")
             elif found.hash not in (ring := recent[tp, found.customer_id]):

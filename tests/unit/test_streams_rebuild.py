@@ -63,6 +63,7 @@ async def begin(
         options,
         scorer=SCORER,
         skipped=skipped or set(),
+        namer=scene.namer,
         random_bytes=lambda n: b"m%07d" % next(nonces),
         wall_ms=lambda: scene.now_ms,
         watcher=watcher,
@@ -427,7 +428,7 @@ def test_a_new_customer_whose_first_event_is_not_folded_yet_is_left_to_the_worke
 
 
 def with_persons(**options: Any) -> Scene:
-    """C1 is a device and an address too; C2 was one with a device, and is not any more; nothing else is known of the address."""
+    """C1 is a device and a handle too; C2 was one with a device, and is not any more; nothing else is known of the handle."""
     scene = Scene(**options)
 
     async def live() -> None:
@@ -439,7 +440,7 @@ def with_persons(**options: Any) -> Scene:
             scene.clicks(device, days=0.1)
             scene.complains(device, days=0.1)
         scene.says("C1", "identity.linked", other="device:d1", kind="device")
-        scene.says("C1", "identity.linked", other="email:~1", kind="email")
+        scene.says("C1", "identity.linked", other="social:weibo:lin", kind="social")
         scene.says("device:d2", "identity.linked", other="C2", kind="customer", days=0.1)
         await worker.work()
         scene.says("C2", "identity.unlinked", other="device:d2", kind="device", days=0.1)
@@ -464,7 +465,7 @@ def shown(scene: Scene) -> dict[str, Any]:
 def test_persons_are_made_anew(shards: int, harm: str) -> None:
     scene = with_persons(shards=shards)
     facts, before, views = scene.facts(), persons(scene), shown(scene)
-    assert before["C1"][1] == ["C1", "device:d1", "email:~1"] and before["device:d1"][0] == "C1"
+    assert before["C1"][1] == ["C1", "device:d1", "social:weibo:lin"] and before["device:d1"][0] == "C1"
     for name in before:
         if harm == "facts":
             spoil(scene, name, forget_orders if name in facts else lambda state: None)
@@ -486,9 +487,9 @@ def test_persons_are_made_anew(shards: int, harm: str) -> None:
 def test_one_identity_of_a_person_alone_is_made_anew_with_what_others_said_of_it() -> None:
     scene = with_persons()
     facts, before, views = scene.facts(), persons(scene), shown(scene)
-    scene.put("email:~1", None)
+    scene.put("social:weibo:lin", None)
     scene.put("device:d1", b"\xc1")
-    counts = rebuild(scene, Options(ids=frozenset({"email:~1", "device:d1"})))
+    counts = rebuild(scene, Options(ids=frozenset({"social:weibo:lin", "device:d1"})))
     assert (counts["written"], mended(counts)) == (2, {"missing": 1, "broken": 1})
     asyncio.run(SceneWorker(scene).work())
     assert (scene.facts(), persons(scene), shown(scene)) == (facts, before, views)
@@ -504,9 +505,9 @@ def test_a_person_is_shown_whole_while_they_are_made_anew() -> None:
     assert {"C1", "device:d1"} <= {name for name, at_ms in due.items() if at_ms <= scene.now_ms}
     worker = SceneWorker(scene)
     asyncio.run(worker.work())
-    assert scene.states()["C1"].settled[0] == sum(scene.states()[name].events for name in ("C1", "device:d1", "email:~1"))
+    assert scene.states()["C1"].settled[0] == sum(scene.states()[name].events for name in ("C1", "device:d1", "social:weibo:lin"))
     left = {name for name, at_ms in scene.indexes()["due"].items() if at_ms <= scene.now_ms}
-    assert not left & {"device:d1", "email:~1"}, "nothing is due of who leads elsewhere"
+    assert not left & {"device:d1", "social:weibo:lin"}, "nothing is due of who leads elsewhere"
 
 
 def test_a_link_that_a_worker_has_folded_ahead_of_the_positions_stays() -> None:
