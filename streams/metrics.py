@@ -52,6 +52,7 @@ class Metrics:
         self.shift = Gauge(
             "portrait_model_feature_shift", "Lately against long ago, in standard deviations", ["feature"], registry=r
         )
+        self.texts = Gauge("portrait_texts_info", "1 for the version of the models of texts in use", ["version"], registry=r)
         self.pinned = Gauge("portrait_model_pinned", "1 while a version is pinned", registry=r)
         self.alarms = Counter("portrait_model_alarms_total", "Drifts that operators were told of", registry=r)
         self.lessons = Counter("portrait_lessons_total", "Lessons by outcome", ["outcome"], registry=r)
@@ -62,6 +63,11 @@ class Metrics:
         self.model.clear()  # or every version there ever was would stay a series
         self.model.labels(version).set(1)
         self.model_lessons.set(snapshot.lessons if snapshot else 0)
+
+    def reads(self, version: str) -> None:
+        """Texts are understood with this version from now on."""
+        self.texts.clear()
+        self.texts.labels(version).set(1)
 
     def watched(self, newest: Snapshot) -> None:
         """What the trainer has measured."""

@@ -12,6 +12,7 @@ from language.force import come_into_force, read
 from language.learned import Unusable
 from streams.learning import ADOPTED_KEY, REBUILT_KEY, key_of, publish, records
 from streams.log import Record
+from streams.metrics import Metrics
 
 log = structlog.get_logger()
 
@@ -19,9 +20,9 @@ log = structlog.get_logger()
 class TextModels:
     """Follows what is adopted. Before `begin`, it only takes note: of several documents the last one counts."""
 
-    def __init__(self, refuse: Callable[[str], NoReturn]) -> None:
+    def __init__(self, refuse: Callable[[str], NoReturn], metrics: Metrics) -> None:
         """``refuse``: what was adopted can't be used; it does not return, for others may read texts by it."""
-        self._refuse = refuse
+        self._refuse, self._metrics = refuse, metrics
         self._document: bytes | None = None
         self._begun = False
 
@@ -49,6 +50,7 @@ class TextModels:
             )
         before = force.version()
         come_into_force(adopted)
+        self._metrics.reads(force.version())
         if force.version() != before:
             log.info("texts are understood with other models from now on", version=force.version(), before=before)
 

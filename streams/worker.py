@@ -86,7 +86,7 @@ class Parts:
         self._settings, self._store, self._metrics = settings, store, metrics
         self._publisher = Publisher(settings.kafka)
         self._events, self._lessons = FaustLog(self._publisher), FaustLog(self._publisher)
-        self._texts = TextModels(die)
+        self._texts = TextModels(die, metrics)
         self._models = Models(settings.kafka, settings.horizon_days, metrics, self._texts)
         self._replayed = ReplayedOrigins(settings.kafka)
         self._loop = Loop(

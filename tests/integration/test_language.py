@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +19,7 @@ from language.force import come_into_force
 from schemas.registry import MODELS
 from streams import kafka
 from streams.learning import ADOPTED_KEY
-from tests.integration.test_service import Service, broker, own_broker, service  # noqa: F401
+from tests.integration.test_service import ROOT, Service, broker, own_broker, service  # noqa: F401
 from tests.unit.test_language_learner import PLAIN, SLANG
 
 pytestmark = pytest.mark.integration
@@ -85,6 +88,7 @@ def test_stars_teach_and_an_operator_puts_it_into_force(service: Service) -> Non
     assert figures["right_learned"] > figures["right_frozen"]
     told("verify", "--sample", "20")
 
+    follow(service, first["lessons"])
     told("language", "adopt", "1.deadbeef", code=output.FAILED)
     assert told("language", "adopt", first["version"])["version"] == first["version"]
     service.until(lambda: "understood with other models" in (service.directory / "workers.log").read_text())
@@ -106,6 +110,20 @@ def test_stars_teach_and_an_operator_puts_it_into_force(service: Service) -> Non
     told("rebuild", "--all")
     assert tone(service) == before
     told("verify", "--full", "X")
+
+
+def follow(given: Service, lessons: int) -> None:
+    """Into a file, until it is asked to end; and on from there."""
+    state = given.directory / "learned.bin"
+    command = [sys.executable, "-m", "cli.main", "language", "learn", "--follow", "--json", "--state", str(state)]
+    with subprocess.Popen(command, cwd=ROOT, env=given.environment, stdout=subprocess.PIPE) as learning:
+        given.until(state.exists)
+        learning.send_signal(signal.SIGTERM)
+        said = json.loads(learning.communicate(timeout=60)[0])
+    assert (learning.returncode, said["lessons"]) == (output.OK, lessons)
+    again = told("language", "learn", "--state", str(state))
+    assert (again["new"], again["version"]) == (0, said["version"])
+    assert told("language", "report", "--state", str(state))["lessons"] == lessons
 
 
 def forge(given: Service) -> None:

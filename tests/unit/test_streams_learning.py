@@ -21,6 +21,7 @@ from language.understand import understand
 from portrait.models.shelf import Shelf
 from streams.learning import ADOPTED_KEY, KEY, REBUILT_KEY, CantLearn, FileStore, Learning, learner_of
 from streams.log import TP
+from streams.metrics import Metrics
 from streams.texts import TextModels
 from tests.unit.test_language_learner import PLAIN, SLANG, taught
 from tests.unit.test_language_learner import lessons as some
@@ -188,13 +189,15 @@ def record(key: str, value: bytes | None) -> Any:
 
 def test_workers_understand_with_what_was_adopted_last() -> None:
     document = msgspec.json.encode(adopted_from(taught(some(100))))
-    texts, before = TextModels(refuse), understand(SLANG[0])
+    metrics = Metrics()
+    texts, before = TextModels(refuse, metrics), understand(SLANG[0])
     assert texts.take(record(ADOPTED_KEY, b"{broken, but an older one}")) and texts.take(record(KEY, b"what was learned"))
     assert not texts.take(record("churn", b"{}"))
     texts.take(record(ADOPTED_KEY, document))
     assert force.version() == SHIPPED, "not before all has been read"
     texts.begin()
     assert force.version() != SHIPPED and understand(SLANG[0]).tone > 20
+    assert metrics.registry.get_sample_value("portrait_texts_info", {"version": force.version()}) == 1
     texts.take(record(ADOPTED_KEY, None))
     assert force.version() == SHIPPED and understand(SLANG[0]) == before
     with pytest.raises(Refused, match="adopt --shipped"):
