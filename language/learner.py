@@ -72,7 +72,7 @@ class Learner:
 
     def _hear(self, text: str, language: Language, pleased: bool, crowd: int) -> bool:
         heard = [(model, grams, 1 / sqrt(len(grams))) for model, grams in witnesses(text, language) if grams]
-        if not heard:
+        if not heard or (not language and any(map(str.isalpha, text))):  # of another language only its stops are seen
             return False
         frozen = sum(log_odds(self.tones[model], grams) for model, grams, _ in heard)
         odds = frozen

@@ -112,11 +112,17 @@ def test_a_lesson_counts_once() -> None:
     assert len(taught(lessons(20), taught(lessons(50))).recent) == 50
 
 
-@pytest.mark.parametrize("text", ["", "   ", "12345", "Этот телефон хороший", "\0\n\u2028"])
+@pytest.mark.parametrize("text", ["", "   ", "12345", "Этот телефон хороший", "とても良い商品でした。…", "\0\n\u2028"])
 def test_what_says_nothing_teaches_nothing(text: str) -> None:
     learner = Learner()
     learner.learn(lesson(1, text, True))
     assert not any(part.rows for part in learner.parts.values())
+
+
+def test_emoji_alone_are_learned() -> None:
+    learner = taught([lesson(i, "🙂", False) for i in range(40)] + [lesson(40 + i, "👍", True) for i in range(40)])
+    assert learner.progress["tone emoji"].whole.texts == 80
+    assert learner.parts["tone_zh"].of("🙂")[0] < 0 < learner.parts["tone_zh"].of("👍")[0]
 
 
 def test_words_of_few_people_are_not_kept() -> None:
