@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import repeat
 from math import exp, sqrt
 from operator import add
 from typing import Literal, NamedTuple
@@ -21,8 +22,10 @@ Category = Literal["quality", "function", "mismatch", "delivery", "service", "pr
 CATEGORIES: tuple[Category, ...] = (
     "quality", "function", "mismatch", "delivery", "service", "price", "environment", "content", "other",
 )  # fmt: skip
-#: Runs of so many characters, at most, are learned; of English so many words.
-CHARS, WORDS = 3, 2
+#: What stands in so many first characters of a Chinese text is known as its beginning, too.
+FIRST = 12
+#: Where so few characters are left, the praise is what a text says.
+LITTLE = 3
 #: A concept weighs so much, beside pieces that share a weight of one.
 CONCEPT = 0.5
 #: How far before a concept a denial may end.
@@ -47,18 +50,30 @@ class Complaint(NamedTuple):
 
 
 def grams(text: str, language: Language) -> set[str]:
-    """The pieces of a normalised text that the model knows about: runs of characters, and stems of words and their pairs."""
+    """The pieces of a normalised text that the model knows about.
+
+    English: stems of words and their pairs. Chinese: runs of characters of what is not only praise, and those it begins with.
+    """
+    if language == "en":
+        return _pieces(text, in_pairs=True)
+    text = blamed(text)
+    found = _pieces(text, in_pairs=False)
+    found.update([f"<{piece}" for piece in _pieces(text[:FIRST], in_pairs=False)])
+    return found
+
+
+def _pieces(text: str, *, in_pairs: bool) -> set[str]:
     found: set[str] = set()
     before = ""
     for piece in pieces(text):
         if _HAN.match(piece):
-            for length in range(1, CHARS + 1):
-                found.update(piece[at : at + length] for at in range(len(piece) - length + 1))
+            pairs = list(map(add, piece, piece[1:]))
+            found.update(piece, pairs, map(add, pairs, piece[2:]))
             before = ""
         elif piece[0].isalnum():
             word = "0" if piece[0].isdigit() else _ENDINGS.sub("", piece)
             found.add(word)
-            if before and language == "en":
+            if before and in_pairs:
                 found.add(f"{before} {word}")
             before = word
         else:
@@ -66,15 +81,42 @@ def grams(text: str, language: Language) -> set[str]:
     return found
 
 
-def praised(text: str) -> list[tuple[int, int]]:
+def blamed(text: str) -> str:
+    """A normalised text without the clauses that praise; all of it where hardly anything else is said."""
+    begin, kept = 0, []
+    for at, end in praised(text):
+        kept.append(text[begin:at])
+        begin = end
+    rest = "".join((*kept, text[begin:]))
+    return rest if len(rest.strip()) > LITTLE else text
+
+
+# What is read and what is named ask for the same text, one after the other.
+@lru_cache(maxsize=8)
+def praised(text: str) -> tuple[tuple[int, int], ...]:
     """Where the clauses that praise begin and end."""
     spans = (match.span() for match in _CLAUSE.finditer(text))
-    return [(begin, end) for begin, end in spans if _PRAISES.search(text, begin, end)]
+    return tuple((begin, end) for begin, end in spans if _PRAISES.search(text, begin, end))
 
 
 def concepts(text: str, language: Language) -> Iterator[str]:
     """Names of the concepts in a normalised text: "!" before one that is denied, "+" before one that is only praised, "^" before
-    the one named first, "^2" before the next."""
+    the one named first, "^2" before the next. Chinese ones also behind the kind of goods: a small fruit is not a small room."""
+    found = list(_named(text, language))
+    yield from found
+    if language != "en" and (kind := goods(text)):
+        yield kind
+        yield from map(add, repeat(f"{kind}:"), found)
+
+
+def goods(text: str) -> str:
+    """The kind of goods or place that most words of a normalised Chinese text are about; empty: it names none."""
+    named = {kind: len(pattern.findall(text)) for kind, pattern in _CONCEPTS["goods"].items()}
+    kind = max(named, key=named.__getitem__)
+    return kind if named[kind] else ""
+
+
+def _named(text: str, language: Language) -> Iterator[str]:
     spans = praised(text)
     order: list[tuple[int, str]] = []
     for name, pattern in _CONCEPTS["en" if language == "en" else "zh"].items():
@@ -128,15 +170,15 @@ def weigh(grams: Collection[str], concepts: Iterable[str], weights: Mapping[str,
 def scored(grams: Collection[str], concepts: Iterable[str], weights: Mapping[str, Sequence[int]]) -> list[float]:
     """What each category weighs, in hundredths."""
     # Whole numbers are added up first: sums of floats would depend on the order of a set.
-    pieces_weigh, concepts_weigh = [0] * len(CATEGORIES), [0] * len(CATEGORIES)
-    for gram in grams:
-        if (row := weights.get(gram)) is not None:
-            pieces_weigh = list(map(add, pieces_weigh, row))
-    for concept in concepts:
-        if (row := weights.get(f"@{concept}")) is not None:
-            concepts_weigh = list(map(add, concepts_weigh, row))
+    pieces_weigh = _added_up(grams, weights)
+    concepts_weigh = _added_up(map(add, repeat("@"), concepts), weights)
     share = 1 / sqrt(len(grams) or 1)
     return [
         bias + share * by_pieces + CONCEPT * by_concepts
         for bias, by_pieces, by_concepts in zip(weights[""], pieces_weigh, concepts_weigh, strict=True)
     ]
+
+
+def _added_up(features: Iterable[str], weights: Mapping[str, Sequence[int]]) -> list[int]:
+    rows = list(filter(None, map(weights.get, features)))
+    return list(map(sum, zip(*rows, strict=True))) if rows else [0] * len(CATEGORIES)

@@ -59,6 +59,12 @@ def training(language: str, texts: dict[str, str]) -> list[Labelled]:
     return found
 
 
+def unlabelled(language: str, texts: dict[str, str]) -> list[str]:
+    """The texts of a language but for those of the half `test`."""
+    frozen = {texts[row["id"]] for row in _rows("labels.csv") if row["half"] == "test" and row["lang"] == language}
+    return [text for id, text in texts.items() if id.startswith(language) and text not in frozen]
+
+
 def _rows(name: str) -> list[dict[str, str]]:
     with (HERE / name).open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))

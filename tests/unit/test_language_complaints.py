@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from language.complaints import CATEGORIES, concepts
+from language.complaints import CATEGORIES, blamed, concepts, goods
 from language.text import normalise
 from language.understand import SURE_LEAST, understand_complaint
 
@@ -59,6 +59,18 @@ def test_how_a_text_speaks_is_not_what_it_names_first() -> None:
     said = list(concepts("why does it break?", "en"))
     assert "asks" in said and "^broke" in said
     assert not {"^asks", "^2asks", "^brief", "^2brief"} & set(said)
+
+
+def test_a_concept_is_known_behind_the_kind_of_goods_too() -> None:
+    assert goods("苹果太小了") == "fruit"
+    assert goods("房间太小了，酒店一般") == "hotel"
+    assert goods("太小了") == ""
+    assert "fruit:tiny" in set(concepts("苹果太小了", "zh"))
+
+
+def test_praise_is_left_out_unless_nothing_else_is_said() -> None:
+    assert blamed("物流很快,屏幕有坏点") == "屏幕有坏点"
+    assert blamed("物流很快") == "物流很快"
 
 
 def test_who_cannot_tell_says_other_or_nothing() -> None:
