@@ -24,7 +24,7 @@ Held = dict[int, int]
 class Looks(NamedTuple):
     """Tags that rest on one thing, arranged so that a glance at each of its members tells which of them hold."""
 
-    numbers: tuple[int, ...]
+    numbers: frozenset[int]
     by_member: tuple[tuple[str, Mapping[str, tuple[int, ...]]], ...]  # member -> what it says -> the tags that hold then
     others: tuple[tuple[int, Callable[[Any], Sign | None]], ...]
 
@@ -36,7 +36,7 @@ def arranged(tags: Sequence[Tag]) -> Looks:
             held = by_member.setdefault(tag.rule.member, {})
             held[value] = (*held.get(value, ()), tag.number)
     others = tuple((tag.number, tag.rule.look) for tag in tags if not tag.rule.values)
-    return Looks(tuple(tag.number for tag in tags), tuple(by_member.items()), others)
+    return Looks(frozenset(tag.number for tag in tags), tuple(by_member.items()), others)
 
 
 def looked_at(held: Held, looks: Looks, said: Any) -> Held:
@@ -53,6 +53,8 @@ def looked_at(held: Held, looks: Looks, said: Any) -> Held:
             sign = look(said)
             if sign is not None:
                 found[number] = int(sign.sure * SURE_STEPS + 0.5)
+    if not found and looks.numbers.isdisjoint(held):
+        return held  # most dimensions give most customers no tag
     changed: Held | None = None
     for number in looks.numbers:
         steps = found.get(number, 0)
