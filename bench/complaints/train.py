@@ -30,7 +30,7 @@ BALANCE = 0.5
 #: A piece must be in so many texts.
 LEAST = 3
 #: Weights are kept in hundredths; features whose weights are all smaller are left out.
-SCALE, SMALLEST = 100, 8
+SCALE, SMALLEST = 100, 12
 STEPS_MAX = 60
 #: Pieces in so many unlabelled texts, in so many directions, weighing so much beside a text's pieces. English texts are too few.
 KIN_LEAST, KIN_DIRECTIONS = 15, 100
