@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,14 +12,16 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli import main, output, people
+from cli import main, output, people, quality, tags
 from portrait.evolve import Arrival
 from portrait.identity.person import Moment, evolve_persons, fold_links, near
 from portrait.settle import Policy
 from portrait.state import State, encode
 from profile_store.contract import ABSENT, Loaded
+from profile_store.queries import Profile
 from schemas.customers import IdentityLinked, IdentityUnlinked
 from schemas.event import Event, decode
+from streams.settings import Settings
 from tests.property.test_facts_order import SCORER
 
 NOW_MS = 1_760_000_000_000
@@ -168,3 +171,26 @@ def test_a_link_and_its_end_are_events_of_whoever_decides(shop: Shop) -> None:
 def test_what_nobody_could_mean_is_refused(shop: Shop, words: tuple[str, ...]) -> None:
     assert invoke("link", *words)[0] == invoke("unlink", *words)[0] == output.USAGE
     assert shop.sent == []
+
+
+def test_other_verbs_look_at_the_whole_person(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`tags why` at all fragments, from any id; `quality` passes over those of whom only links are known."""
+
+    class Views(Shop):
+        async def get(self, name: str) -> Profile:
+            return Profile("C1", 1, NOW_MS, "prospect", None, {})
+
+        async def count(self) -> int:
+            return len(self.states)
+
+    views = Views()
+    views.states = shop.states
+    monkeypatch.setattr(tags, "StateReader", lambda *_, **__: views)
+    monkeypatch.setattr(quality, "StateReader", lambda *_, **__: views)
+    _, whole = asyncio.run(tags._read(Settings(), "anonymous:[b]"))
+    assert (
+        whole is not None and whole.events == sum(shop.states[name].events for name in ("C1", "device:d1", "anonymous:[b]")) == 4
+    )
+    assert whole.tags == shop.states["C1"].tags and whole.parts.basic is not None
+    found = asyncio.run(quality.assess(Settings(), 0, NOW_MS))
+    assert found.customers == 2 < len(shop.states)
