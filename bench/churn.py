@@ -19,8 +19,12 @@ from bench.figures import known, rounded, text
 from bench.quality import peers, scores
 from bench.quality.drive import Drive, Moments, labels
 from bench.quality.logs import READERS, Purchase, last_known, read
+from portrait.models import start as starts
+from portrait.structures import DAY_MS
 
 SEED = 1
+#: Days after the horizon by which a label is known: events may come in late.
+LABELLED_DAYS = 3
 
 
 def main() -> None:
@@ -30,6 +34,11 @@ def main() -> None:
         purchases = read(given.log, given.format)
     except (OSError, ValueError) as error:
         console.print(f"{given.log} can't be read: {error}")
+        sys.exit(2)
+    try:
+        given.start = starts.read(given.start.read_bytes()) if given.start else None
+    except (OSError, ValueError) as error:
+        console.print(f"--start: {error}")
         sys.exit(2)
     with Progress(TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True) as bar:
         figures = known(compare(purchases, given, lambda title, total: _step(bar, title, total)))
@@ -51,6 +60,8 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--no-truncation", action="store_true", help="leave out the second run, which proves that nothing looks ahead"
     )
+    parser.add_argument("--start", type=Path, metavar="FILE", help="begin with another shop's weights (portrait model export)")
+    parser.add_argument("--export", type=Path, metavar="FILE", help="write what was learned, for another shop to start from")
     return parser.parse_args(arguments)
 
 
@@ -65,7 +76,7 @@ def compare(
     first, last = purchases[0].day, purchases[-1].day
     start = first + (given.test_from if given.test_from is not None else (last - first + 1) // 2)
     until = last_known(purchases, given.horizon, start + 1)
-    drive = Drive(given.horizon, given.grid)
+    drive = Drive(given.horizon, given.grid, given.start)
     moments = drive.run(purchases, until, step("the product", until - first + 1))
     y = labels(moments, purchases, given.horizon)
     tested = moments.days >= start
@@ -80,6 +91,13 @@ def compare(
         moments, purchases, given.horizon, start, step("mbg_monthly", (until - start) // peers.MBG_EVERY_DAYS + 1)
     )
     figures = _figures(y[tested], {name: risks[tested] for name, risks in found.items()}, moments, tested)
+    figures["by_age"] = by_age(y, moments, start, given.horizon)
+    if given.export:
+        try:
+            learned = starts.export(drive.learner.snapshot({}, until * DAY_MS))
+            given.export.write_bytes(msgspec.json.format(msgspec.json.encode(learned)))
+        except (OSError, ValueError) as error:
+            raise SystemExit(f"--export: {error}") from error
     costs = drive.costs()
     figures |= {
         "format": given.format, "horizon_days": given.horizon, "grid_days": given.grid,
@@ -108,12 +126,28 @@ def _figures(y: np.ndarray, found: dict[str, np.ndarray], moments: Moments, test
     return figures
 
 
+def by_age(y: np.ndarray, moments: Moments, start: int, horizon_days: int) -> list[dict[str, Any]]:
+    """Portrait's own scores while the shop is young, by its age in days: before any label is known, as long again, until the test
+    begins, and the test."""
+    first, rows = int(moments.days.min()), []
+    known_after = horizon_days + LABELLED_DAYS
+    edges = sorted({0, *(edge for edge in (known_after, 2 * known_after) if edge < start - first), start - first})
+    for low, high in zip(edges, [*edges[1:], int(moments.days.max()) - first + 1], strict=True):
+        of = (moments.days - first >= low) & (moments.days - first < high)
+        if of.any():
+            risks, happened = moments.risks[of], y[of]
+            figures = {"auc": scores.auc(happened, risks), "log_loss": scores.log_loss(happened, risks)}
+            figures["bias"] = float(risks.mean() - happened.mean())
+            rows.append({"days": [low, high], "moments": int(of.sum())} | {name: rounded(v) for name, v in figures.items()})
+    return rows
+
+
 def _truncation(
     purchases: list[Purchase], given: argparse.Namespace, whole: Moments, cut: int, step: Callable[[str, int], Callable[[], None]]
 ) -> dict[str, Any]:
     """Everything after a day deleted: each earlier score must be the same, to the last bit."""
     first = purchases[0].day
-    drive = Drive(given.horizon, given.grid)
+    drive = Drive(given.horizon, given.grid, given.start)
     moments = drive.run([p for p in purchases if p.day <= cut], cut, step("the product, without the future", cut - first + 1))
     before = whole.days <= cut
     same = len(moments.risks) == int(before.sum()) and bool(np.array_equal(moments.risks, whole.risks[before]))

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 from rich.table import Table
 
@@ -14,15 +15,17 @@ from cli import output
 from cli.present import ago
 from cli.shelf import Read, newest_first, obeyed, publish, read_shelf, roles, scoring_version, version_of
 from cli.words import Weight, in_full, row
+from portrait.models import start as starts
 from portrait.models.churn import MODEL
 from portrait.models.shelf import ORDER_KEY, PIN_KEY, Shelf
-from schemas.outputs import Order, Pin, Snapshot
+from schemas.outputs import Order, Pin, Snapshot, Start
 from streams.settings import Settings
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="The churn model's versions: list, show, pin, roll back, learn anew, and a report. What they are: docs/models.md.",
+    help="The churn model's versions: list, show, pin, roll back, learn anew, take to another shop, and a report. "
+    "What they are: docs/models.md.",
 )
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -143,6 +146,60 @@ def retrain(wait: Wait = WAIT_S, json: Json = False) -> None:
 
 
 @app.command()
+def export(
+    version: Annotated[str | None, typer.Argument(help="GENERATION.LESSONS; if not given, the one that scores.")] = None,
+    to: Annotated[Path, typer.Option("--to", metavar="FILE", help="Where to write it; - is stdout.")] = Path("-"),
+) -> None:
+    """What a version has learned, as JSON for another shop to start from: portrait model start FILE.
+
+    It holds a weight, a mean and a variance for each feature, and a digest. It names no customer and does not say how many
+    there are; the mean of the feature spend does tell what an order usually comes to.
+
+    Exit codes: 0 written, 1 this version is not kept or has learned no label yet, 2 the file can't be written.
+    """
+    shelf = output.run(read_shelf(output.settings())).shelf
+    snapshot = version_of(shelf, version) if version else shelf.scoring
+    if snapshot is None:
+        output.fail("no version scores yet: there is nothing to export")
+    try:
+        found = starts.export(snapshot)
+    except ValueError as error:
+        output.fail(str(error))
+    text = msgspec.json.format(msgspec.json.encode(found)).decode() + "\n"
+    try:
+        output.out.file.write(text) if str(to) == "-" else to.write_text(text, encoding="utf-8")
+    except OSError as error:
+        output.fail(f"{to}: {error.strerror}", output.USAGE)
+    if str(to) != "-":
+        written = f"version {found.version}, {len(found.features)} features, digest {found.digest}"
+        output.err.print(f"{output.escape(str(to))}: {written}", soft_wrap=True)
+
+
+@app.command()
+def start(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `portrait model export` wrote in another shop.")],
+    wait: Wait = WAIT_S,
+    json: Json = False,
+) -> None:
+    """For a shop that begins: a new generation that starts from another shop's weights, and learns on from all lessons here.
+
+    The base rate is this shop's own from the first day on. If a version scores already, this one is on trial against it as after
+    a retrain; before any label, it scores at once. By itself the change raises no action.
+
+    Exit codes: 0 begun, 1 no trainer answered in time (the order stands) or it declined, 2 the file can't be used.
+    """
+    try:
+        given = starts.read(file.read_bytes())
+    except OSError as error:
+        output.fail(f"{file}: {error.strerror}", output.USAGE)
+    except ValueError as error:
+        output.fail(f"{file} can't be started from: {error}", output.USAGE)
+    settings = output.settings()
+    shelf = output.run(read_shelf(settings)).shelf
+    _order(settings, shelf, "", wait, json, f"from {output.escape(str(file))}", given)
+
+
+@app.command()
 def report(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to write it; - is stdout.")] = Path(
         "model-report.html"
@@ -180,8 +237,11 @@ async def _pin(settings: Settings, version: str) -> Shelf:
     return shelf
 
 
-def _order(settings: Settings, shelf: Shelf, version: str, wait_s: float, json: bool, words: str) -> None:
-    order = Order(model=MODEL, id=secrets.token_hex(8), generation=shelf.next_generation, version=version, at_ms=now_ms())
+def _order(
+    settings: Settings, shelf: Shelf, version: str, wait_s: float, json: bool, words: str, start: Start | None = None
+) -> None:
+    id, generation = secrets.token_hex(8), shelf.next_generation
+    order = Order(model=MODEL, id=id, generation=generation, version=version, at_ms=now_ms(), start=start)
 
     async def give() -> Snapshot | None:
         await publish(settings, ORDER_KEY, order)
@@ -195,7 +255,7 @@ def _order(settings: Settings, shelf: Shelf, version: str, wait_s: float, json: 
         output.write_json(
             {
                 "generation": order.generation,
-                "from": version or None,
+                "from": version or (start.digest if start else None),
                 "begun": begun.version if begun else None,
                 "declined": declined,
             }

@@ -228,6 +228,25 @@ class Pin(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="kind",
     at_ms: int
 
 
+class Learned(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """What was learned of one feature: log-odds a standard deviation (the prior's: its weight itself), and how it varies."""
+
+    weight: float
+    mean: float
+    variance: float
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """What another shop's model has learned, to start from (`portrait.models.start`)."""
+
+    format: int = 1
+    model: str
+    version: str  # that it was, in its own shop
+    horizon_days: int  # that it was learned for: another will do
+    features: dict[str, Learned]
+    digest: str
+
+
 class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="kind", tag="order"):
     """To the trainer: begin this generation. It is obeyed once, for a generation begins once. Of several the last one counts."""
 
@@ -237,3 +256,4 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, gc=False, tag_field="kind
     generation: int
     version: str  # go on from this one; empty: learn anew
     at_ms: int
+    start: Start | None = None  # learn anew, but from what this says

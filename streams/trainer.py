@@ -119,7 +119,7 @@ class Trainer:
                     begin(order, newest, shelf.versions.get(order.version), shelf.scoring, self._settings.horizon_days)
                 )
                 self._saved_lessons = None  # its first snapshot fulfils the order
-                log.info("a generation begins", generation=order.generation, version=order.version or "anew")
+                log.info("a generation begins", generation=order.generation, came_of=_source(order))
                 return newest.offsets if newest is not None and order.version else {}
             except ValueError as error:
                 self._metrics.snapshots.labels("refused").inc()
@@ -250,3 +250,8 @@ class Trainer:
         """Whether there is an order that this learner does not come of."""
         order: Order | None = self._models.shelf.waiting
         return order is not None and order.id not in (self._learner.declined, self._learner.order)
+
+
+def _source(order: Order) -> str:
+    """What a generation begins with, in words."""
+    return f"another shop's weights, {order.start.digest}" if order.start else order.version or "nothing"

@@ -25,7 +25,7 @@ from portrait.models.value import value as value_of
 from portrait.state import State, encode, mark_of
 from portrait.structures import DAY_MS
 from schemas.event import Event, decode
-from schemas.outputs import History, Lesson
+from schemas.outputs import History, Lesson, Start
 from schemas.registry import BY_NAME, LESSONS
 
 Array = np.ndarray
@@ -54,13 +54,16 @@ class Costs(msgspec.Struct, kw_only=True):
 
 
 class Drive:
-    """One run. ``states`` and ``learner`` are the product's."""
+    """One run. ``states`` and ``learner`` are the product's. ``start``: the weights of another shop that it begins with."""
 
-    def __init__(self, horizon_days: int, grid_days: int) -> None:
+    def __init__(self, horizon_days: int, grid_days: int, start: Start | None = None) -> None:
         self.horizon_days, self.grid_days = horizon_days, grid_days
         self.states: dict[str, State] = {}
         self.learner = Learner(horizon_days)
         self.scorer: Scorer = churn.fresh(horizon_days)
+        if start is not None:
+            self.learner.start_from(start)
+            self.scorer = self.learner.scorer()
         self.learn_s = self.predict_s = self.value_s = 0.0
         self._offset = 0
         self._due: defaultdict[int, set[str]] = defaultdict(set)

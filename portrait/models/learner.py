@@ -20,12 +20,13 @@ from river import linear_model, utils
 from portrait.models.churn import FEATURES, MODEL, PRIOR, Scorer, digest, digest_of, fresh, from_snapshot, verify
 from portrait.models.measures import clipped
 from portrait.models.prior import PriorLearner
-from portrait.models.scaling import Z_MAX, AdaGrad, Scaling
+from portrait.models.scaling import Z_MAX, AdaGrad, Moments, Scaling
 from portrait.models.spending import SpendingLearner
+from portrait.models.start import SCALING_LABELS, checked
 from portrait.models.trial import Trial
 from portrait.models.watch import Watch, watched
 from portrait.structures import NEVER
-from schemas.outputs import History, Lesson, Order, Snapshot
+from schemas.outputs import History, Lesson, Order, Snapshot, Start
 
 RATE = 0.03
 #: River moves the intercept at a rate that never falls: a greater one would follow the last few labels instead of the base rate.
@@ -81,6 +82,14 @@ class Learner:
         self.spending.learn_worth(history.worth)
         self.lessons += 1
         return True
+
+    def start_from(self, start: Start) -> None:
+        """Before the first lesson: with another shop's weights and scaling, but this shop's own base rate. Raises ValueError for
+        what can't be started from."""
+        features = checked(start).features
+        self.model._weights = utils.VectorDict({name: of.weight for name, of in features.items()})
+        for name, of in features.items():
+            self.scaling.of[name] = Moments(SCALING_LABELS, of.mean, of.variance)
 
     def recall(self, lesson_ids: Iterable[str]) -> None:
         """These were learned."""
@@ -234,11 +243,13 @@ def begin(order: Order, newest: Snapshot | None, source: Snapshot | None, scorin
     """The learner of the generation that ``order`` asks for.
 
     A rollback goes on from ``source``, and from now: what was learned since is forgotten, and not learned again. What was watched
-    goes on from ``newest``, for it is about the risks that were told. Learning anew is on trial against ``scoring``.
-    Raises ValueError where ``source`` can't be used.
+    goes on from ``newest``, for it is about the risks that were told. Learning anew, also from another shop's weights, is on
+    trial against ``scoring``. Raises ValueError where ``source`` or those weights can't be used.
     """
     if not order.version:
         learner = anew(order.generation, scoring, horizon_days, newest)
+        if order.start is not None:
+            learner.start_from(order.start)
     elif source is None:
         raise ValueError(f"version {order.version} is not kept")
     else:

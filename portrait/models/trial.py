@@ -13,7 +13,7 @@ class Trial(msgspec.Struct):
     """Against the version that goes on scoring meanwhile. Plain data.
 
     It is passed with as many labels as the other had; or once it has read as far and, over the last thousand labels, its own
-    predictions, made before it learned each, were no worse than the other's.
+    predictions, made before it learned each, were no worse than the other's. Where neither has a label: once it has read as far.
     """
 
     against: str
@@ -37,4 +37,5 @@ class Trial(msgspec.Struct):
 
     def passed(self, labels: int) -> bool:
         better = self.judged >= FADE_LABELS and self.log_loss <= self.against_log_loss
-        return labels >= self.against_labels or (self.read and better)
+        as_many = labels >= self.against_labels and (labels > 0 or self.read)
+        return as_many or (self.read and better)

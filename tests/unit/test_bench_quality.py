@@ -115,6 +115,23 @@ def test_churn_where_nobody_returns_says_null_and_why(
     assert found["unknown"].keys() >= {"auc", "pr_auc_returns"}
 
 
+def test_a_shop_that_starts_from_what_another_learned_scores_otherwise_before_its_first_label(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    days = {f"c{n}": list(range(n % 40, 130, 5 + n % 31)) for n in range(60)}
+    log, file = log_of(tmp_path / "log.csv", days), tmp_path / "learned.json"
+    monkeypatch.setattr(scores, "RESAMPLES", 5)
+    arguments = ("--log", str(log), "--format", "csv", "--horizon", "30", "--no-truncation", "--grid", "7")
+    alone = run(churn, monkeypatch, capsys, *arguments, "--export", str(file))
+    started = run(churn, monkeypatch, capsys, *arguments, "--start", str(file))
+    assert [row["days"] for row in alone["by_age"]] == [[0, 33], [33, 64], [64, 99]]
+    assert started["by_age"][0]["log_loss"] < alone["by_age"][0]["log_loss"]
+    file.write_bytes(file.read_bytes().replace(b'"format": 1', b'"format": 7'))
+    monkeypatch.setattr(sys, "argv", ["bench", *arguments, "--start", str(file)])
+    with pytest.raises(SystemExit, match="2"):
+        churn.main()
+
+
 def test_what_is_measured_of_nothing_is_unknown() -> None:
     nothing, some = np.zeros(4), np.array([1.0, 2.0, 3.0, 5.0])
     for metric in (forecasts.bias, forecasts.rank, forecasts.capture):

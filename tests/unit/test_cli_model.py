@@ -21,6 +21,7 @@ from cli.model import app
 from cli.report import Stages, page
 from cli.shelf import Read
 from cli.words import MEANINGS, weights
+from portrait.models import start as starts
 from portrait.models.churn import FEATURES, MODEL
 from portrait.models.learner import Learner, begin, restore
 from portrait.models.measures import WEEK_MS
@@ -252,6 +253,31 @@ def test_an_order_that_the_trainer_declines_is_told_at_once_and_does_not_wait(to
     told = CliRunner().invoke(app, ["rollback"])
     assert told.exit_code == output.FAILED and "declined" in told.stderr
     assert "is ordered" not in CliRunner().invoke(app, ["list"]).stderr
+
+
+def test_what_a_version_has_learned_is_exported_and_another_shop_starts_from_it(topic: Topic, tmp_path: Path) -> None:
+    file = tmp_path / "other[1].json"
+    done = CliRunner().invoke(app, ["export", "1.20", "--to", str(file)])
+    assert done.exit_code == output.OK and "other[1].json: version 1.20" in done.stderr
+    given = starts.read(file.read_bytes())
+    assert given == starts.export(topic.shelf().versions["1.20"])
+    assert starts.read(CliRunner().invoke(app, ["export"]).stdout.encode()).version == "1.30"
+    assert says("start", str(file)) == {"generation": 2, "from": given.digest, "begun": "2.0", "declined": False}
+    listed = says("list")
+    assert listed["scoring"] == "1.30" and listed["versions"][0]["is"] == ["newest", "on trial"]
+    assert "begun from" in CliRunner().invoke(app, ["start", str(file)]).stderr
+
+
+def test_what_can_not_be_started_from_is_refused_and_nothing_is_ordered(topic: Topic, tmp_path: Path) -> None:
+    before, file = list(topic.records), tmp_path / "other.json"
+    assert "No such file" in says("start", str(file), code=output.USAGE)
+    whole = CliRunner().invoke(app, ["export"]).stdout
+    file.write_text(whole.replace('"1.30"', '"1.31"'))
+    assert "was changed since it was exported" in says("start", str(file), code=output.USAGE)
+    file.write_text(whole[:-5])
+    assert "not what `portrait model export` writes" in says("start", str(file), code=output.USAGE)
+    assert "is not kept" in CliRunner().invoke(app, ["export", "1.7"]).stderr
+    assert topic.records == before
 
 
 def test_an_order_whose_place_another_took_is_not_called_done(topic: Topic) -> None:

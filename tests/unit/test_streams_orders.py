@@ -12,11 +12,11 @@ import msgspec
 import pytest
 
 from portrait.models.churn import MODEL
-from portrait.models.learner import restore
+from portrait.models.learner import Learner, restore
 from portrait.models.measures import FADE_LABELS, WEEK_MS
 from portrait.models.shelf import ORDER_KEY, PIN_KEY, Refused, Shelf
 from portrait.models.watch import INPUTS, Alarm
-from schemas.outputs import Lesson, OperatorActionEvent, Order, Pin, Snapshot
+from schemas.outputs import Lesson, OperatorActionEvent, Order, Pin, Snapshot, Start
 from schemas.registry import LESSONS, MODELS, OPERATOR_ACTIONS
 from streams.log import NOTHING, TP, Batch, Outgoing
 from streams.metrics import Metrics
@@ -25,6 +25,7 @@ from streams.tail import Models
 from streams.trainer import Trainer
 from tests.corekit import HORIZON_DAYS
 from tests.unit.test_models_learner import lessons, signed
+from tests.unit.test_models_start import exported
 
 L = (LESSONS, 0)
 HOUR_MS = 3_600_000
@@ -46,8 +47,8 @@ class Topics:
     def say(self, key: str, record: Order | Pin) -> None:
         self.models.append((key.encode(), msgspec.json.encode(record)))
 
-    def order(self, generation: int, version: str = "", id: str = "o1") -> None:
-        self.say(ORDER_KEY, Order(model=MODEL, id=id, generation=generation, version=version, at_ms=1))
+    def order(self, generation: int, version: str = "", id: str = "o1", start: Start | None = None) -> None:
+        self.say(ORDER_KEY, Order(model=MODEL, id=id, generation=generation, version=version, at_ms=1, start=start))
 
     def snapshots(self) -> list[Snapshot]:
         """As published, the newest last."""
@@ -191,6 +192,57 @@ def test_learning_anew_takes_all_lessons_once_while_the_old_version_scores() -> 
         anew = topics.snapshots()[-1]
         assert anew.scorer == before.scorer, "the same lessons in the same order"
         assert worker.models.scorer.version == "2.300"
+
+    asyncio.run(scenario())
+
+
+def test_a_shop_that_begins_scores_with_the_weights_of_another_before_its_first_label() -> None:
+    async def scenario() -> None:
+        topics = Topics()
+        worker = await begun(topics)
+        topics.order(2, start=exported())
+        await worker.work()
+        assert [(s.version, s.ready, s.order) for s in topics.snapshots()] == [("2.0", True, "o1")]
+        assert worker.models.scorer.version == "2.0"
+        topics.teach(lessons(60))
+        await worker.work()
+        restarted = await begun(topics)
+        assert restarted.trainer._learner.model.weights == worker.trainer._learner.model.weights
+        assert [s.version for s in topics.snapshots()] == ["2.0", "2.60"], "and it is begun once"
+
+    asyncio.run(scenario())
+
+
+def test_where_a_version_scores_a_start_from_another_shop_proves_itself_first_and_learns_each_lesson_once() -> None:
+    async def scenario() -> None:
+        topics = Topics()
+        topics.teach(lessons(300))
+        worker = await begun(topics)
+        topics.order(2, start=exported())
+        await worker.work(batch=60)
+        versions = [(s.version, s.ready) for s in topics.snapshots() if s.generation == 2]
+        assert (versions[0], versions[-1]) == (("2.0", False), ("2.300", True))
+        last = topics.snapshots()[-1]
+        once = Learner(HORIZON_DAYS)
+        once.start_from(exported())
+        for lesson in lessons(300):
+            once.learn(lesson)
+        assert last.learner["weights"] == {name: float(w) for name, w in once.model.weights.items()}
+        assert last.offsets == {"lessons/0": 300}
+
+    asyncio.run(scenario())
+
+
+def test_a_start_that_was_tampered_with_on_the_topic_is_declined_and_the_model_goes_on() -> None:
+    async def scenario() -> None:
+        topics = Topics()
+        topics.teach(lessons(100))
+        worker = await begun(topics)
+        topics.order(2, start=msgspec.structs.replace(exported(), version="9.9"))
+        await worker.work()
+        last = topics.snapshots()[-1]
+        assert (last.version, last.declined, last.order) == ("1.100", "o1", "")
+        assert worker.models.scorer.version == "1.100"
 
     asyncio.run(scenario())
 
