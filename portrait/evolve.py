@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from portrait.features.base import kept
 from portrait.features.registry import FEATURES, FOLDS
 from portrait.models.churn import Scorer
 from portrait.settle import Policy, Settling, follow_rhythm, rescore, settle
@@ -24,6 +25,7 @@ from schemas.orders import OrderPlaced
 _RING_BYTES = RING_EVENTS * HASH_BYTES
 _DEFAULT = Policy()
 _NONE: frozenset[tuple[str, str]] = frozenset()
+_EXPIRING = [(feature.name, feature.expire) for feature in FEATURES if feature.expire is not kept]
 
 
 class Arrival(NamedTuple):
@@ -209,10 +211,11 @@ def fold(state: State, event: Event, dirty: set[int]) -> None:
 
 def expire(state: State) -> None:
     """Let go of what has left all windows at the state's moment."""
-    for feature in FEATURES:
-        part = getattr(state.parts, feature.name)
+    today, parts = state.moment_ms // DAY_MS, state.parts
+    for name, expire_part in _EXPIRING:
+        part = getattr(parts, name)
         if part is not None:
-            feature.expire(part, state.moment_ms // DAY_MS)
+            expire_part(part, today)
 
 
 def _wake_until(work: Settling, until_ms: int) -> None:

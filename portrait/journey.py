@@ -5,6 +5,7 @@ The steps are those of the marketing funnel: awareness, consideration, purchase,
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from portrait.features.feedback import displeased, recommends
@@ -16,6 +17,8 @@ from schemas.outputs import Reason
 PROMOTER_NPS = 9
 LOST = frozenset(("dormant", "churned"))
 RECENT_DAYS = 30
+#: Most customers stand at few steps for few reasons.
+REMEMBERED = 1024
 
 _WORDS = {
     "recommends": ("Would recommend us: {n} of 10.", "愿意推荐我们：{n}/10。"),
@@ -70,6 +73,7 @@ def _unhappy(parts: Any, today: int) -> bool:
     )
 
 
+@lru_cache(REMEMBERED)
 def _told(step: str, why: str, n: int) -> Journey:
     en, zh = _WORDS[why]
     return Journey(step, Reason(f"journey.{why}", en.format(n=n), zh.format(n=n)))

@@ -12,6 +12,7 @@ The rhythm is the usual gap between purchases, shrunk towards 90 days while ther
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -24,6 +25,8 @@ MATURE_PURCHASES = 8
 MATURE_TENURE_DAYS = 180
 #: Purchases after which a customer who had gone counts as any other.
 WON_BACK_PURCHASES = 3
+#: So many reasons are remembered: most customers have one of few.
+REMEMBERED = 4096
 
 STAGES = ("prospect", "new", "growing", "mature", "declining", "dormant", "churned", "won_back")
 #: Silence as a multiple of the usual gap, with its least and most days: stage, factor, least, most.
@@ -144,6 +147,10 @@ _WHY = {
 
 def reason_of(stage: Stage, rhythm: Rhythm) -> Reason:
     """The stage's reason in words."""
-    en, zh = _WHY[stage.why]
-    numbers = {"days": stage.why_days, "gap": round(rhythm.gap_days)}
-    return Reason(f"stage.{stage.why}", en.format(**numbers), zh.format(**numbers))
+    return _worded(stage.why, stage.why_days, round(rhythm.gap_days))
+
+
+@lru_cache(REMEMBERED)
+def _worded(why: str, days: int, gap: int) -> Reason:
+    en, zh = _WHY[why]
+    return Reason(f"stage.{why}", en.format(days=days, gap=gap), zh.format(days=days, gap=gap))

@@ -100,25 +100,29 @@ def _derive(work: Settling, numbers: Iterable[int], tag_all: bool, fields: dict[
 
     ``tag_all``: the tags are others than those that the state was tagged with."""
     state = work.state
-    facts = facts_of(state)
+    shown, due_days, facts = state.shown, state.due_days, facts_of(state)
     for number in numbers:
         dimension = DIMENSIONS[number]
         view, due_day = dimension.derive(facts)
         if due_day < NEVER:
-            state.due_days[DERIVED + number] = due_day
+            due_days[DERIVED + number] = due_day
         else:
-            state.due_days.pop(DERIVED + number, None)
-        said = None if view is None else _json(view)
-        mark = None if said is None else crc32(said)
-        news = mark != state.shown.get(number)
-        if news:
-            fields[dimension.name] = said
-            if mark is None:
-                del state.shown[number]
-            else:
-                state.shown[number] = mark
-        if news or tag_all:
-            state.tags = looked_at(state.tags, LOOKS[number], view)
+            due_days.pop(DERIVED + number, None)
+        if view is None:
+            if number in shown:
+                del shown[number]
+                fields[dimension.name] = None
+            elif not tag_all:
+                continue
+        else:
+            said = _json(view)
+            mark = crc32(said)
+            if mark != shown.get(number):
+                shown[number] = mark
+                fields[dimension.name] = said
+            elif not tag_all:
+                continue
+        state.tags = looked_at(state.tags, LOOKS[number], view)
     state.tagged = DIGEST
 
 

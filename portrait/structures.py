@@ -74,7 +74,12 @@ def top(counts: Tally, n: int) -> dict[str, int]:
 
 def tops(part: Any, names: Iterable[str], n: int) -> dict[str, dict[str, int]]:
     """`top` of each of these tallies of a part; without those that have nothing to say."""
-    return {name: shown for name in names if (counts := getattr(part, name)) and (shown := top(counts, n))}
+    shown = {}
+    for name in names:
+        counts = getattr(part, name)
+        if counts and (told := top(counts, n)):
+            shown[name] = told
+    return shown
 
 
 class Register(msgspec.Struct, array_like=True, gc=False):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from portrait.lifecycle import Rhythm
@@ -18,6 +19,8 @@ from schemas.profile import Trait, View
 DOUBT = 3
 #: Evidence is told as "at least so many", in steps, so that a view does not change at every click.
 STEPS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+#: Most customers have few observations, and of few values: so many traits are remembered. None is ever changed.
+REMEMBERED = 8192
 
 
 class Facts(NamedTuple):
@@ -64,14 +67,17 @@ def leaning(counts: Mapping[str, int] | None, least: int = 2) -> Trait | None:
         total += n
         if (n > most or (n == most and key < best)) and key != MORE:
             best, most = key, n
-    return Trait(value=best, sure=sure(most, total), of=at_least(total)) if best else None
+    return trait(best, most, total) if best else None
 
 
 def ranked(counts: Mapping[str, int], n: int) -> list[str]:
     """The ``n`` most counted keys, most first, of equal ones the first by name."""
-    return sorted((key for key in counts if key != MORE), key=lambda key: (-counts[key], key))[:n]
+    if len(counts) < 2:
+        return [key for key in counts if key != MORE][:n]
+    return [key for _, key in sorted([(-count, key) for key, count in counts.items() if key != MORE])[:n]]
 
 
+@lru_cache(REMEMBERED)
 def trait(value: str, for_it: float, of: float) -> Trait:
     return Trait(value=value, sure=sure(for_it, of), of=at_least(int(of)))
 

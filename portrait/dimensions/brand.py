@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from portrait.dimensions.base import DOUBT, Dimension, Facts, at_least, sure, trait
@@ -74,16 +75,21 @@ def derive(facts: Facts) -> tuple[View | None, int]:
     if found is None:
         return None, NEVER
     level, why, n = found
-    en, zh = _WORDS[why]
     rivals = _rivals(parts.rivals)
     view = Brand(
         level=level,
-        why=Reason(f"brand.{why}", en.format(n=n), zh.format(n=n)),
+        why=_reason(why, n),
         reputation=_reputation(parts.feedback, nps),
         loyalty=_loyalty(facts, rivals, signs),
         belonging=_belonging(parts.social, rivals),
     )
     return view, signs.due
+
+
+@lru_cache(None)
+def _reason(why: str, n: int) -> Reason:
+    en, zh = _WORDS[why]
+    return Reason(f"brand.{why}", en.format(n=n), zh.format(n=n))
 
 
 def _nps(feedback: Any, signs: Signs) -> int:
@@ -126,7 +132,7 @@ def _heard(contacts: Any) -> tuple[str, str, int] | None:
 
 def _rivals(rivals: Any) -> int:
     """How often rivals were named."""
-    return sum(seen[0] for name, seen in rivals.by_name.items() if name != MORE) if rivals is not None else 0
+    return sum([seen[0] for name, seen in rivals.by_name.items() if name != MORE]) if rivals is not None else 0
 
 
 def _reputation(feedback: Any, nps: int) -> Trait | None:

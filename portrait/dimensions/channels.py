@@ -31,15 +31,15 @@ def derive(facts: Facts) -> tuple[View | None, int]:
     platforms = (social.platforms if social is not None else None) or {}
     if not (used or sent or platforms):
         return steady(None)
-    answered = answers(sent)
+    answered = answers(sent) if sent else {}
     return steady(
         Channels(
             prefers=leaning(used),
-            answers_on=answers_on(sent),
-            avoid=refused_on(sent),
+            answers_on=answers_on(sent) if sent else None,
+            avoid=refused_on(sent) if sent else [],
             offline=_offline(used),
             social=ranked(platforms, SHOWN),
-            messages={name: _rate(answered[name], max(sent[name])) for name in sorted(answered)},
+            messages={name: _rate(answered[name], max(sent[name])) for name in sorted(answered)} if answered else {},
         )
     )
 
@@ -67,10 +67,10 @@ def _rate(answered: int, sent: int) -> float:
 
 
 def _offline(used: dict[str, int]) -> Trait | None:
-    total = sum(n for name, n in used.items() if name != MORE)
+    total = sum(used.values()) - used.get(MORE, 0)
     if total < 3:
         return None
-    offline = sum(n for name, n in used.items() if name in OFFLINE)
+    offline = sum([n for name, n in used.items() if name in OFFLINE])
     if 0.2 <= offline / total <= 0.8:
         return trait("both", total, total)
     return trait("offline", offline, total) if offline > total / 2 else trait("online", total - offline, total)

@@ -39,18 +39,20 @@ def derive(facts: Facts) -> tuple[View | None, int]:
         return None, NEVER
     looks = looks_per_order(behaviour, consumption)
     carts, abandoned, due = _carts(behaviour, consumption, facts.today)
+    kind, enters_by = _kind(behaviour, consumption, looks), _entry(behaviour)
+    nearest = min(LOOKS, key=lambda step: abs(step - looks)) if looks and consumption.placed >= ORDERS_LEAST else None
+    seconds = at_least(behaviour.dwell_ms // 1000 // behaviour.clicks) if behaviour.clicks >= CLICKS_LEAST else 0
+    if kind is nearest is enters_by is None and not (carts or seconds):
+        return None, due
     view = Decisions(
-        kind=_kind(behaviour, consumption, looks),
-        looks_per_order=min(LOOKS, key=lambda step: abs(step - looks)) if looks and consumption.placed >= ORDERS_LEAST else None,
+        kind=kind,
+        looks_per_order=nearest,
         carts=at_least(carts),
         abandoned=round(abandoned / carts, 1) if carts else None,
-        enters_by=_entry(behaviour),
-        seconds_a_look=at_least(behaviour.dwell_ms // 1000 // behaviour.clicks) if behaviour.clicks >= CLICKS_LEAST else 0,
+        enters_by=enters_by,
+        seconds_a_look=seconds,
     )
-    return (view if view != NOTHING else None), due
-
-
-NOTHING = Decisions()
+    return view, due
 
 
 def _kind(behaviour: Any, consumption: Any, looks: float | None) -> Trait | None:
@@ -89,6 +91,8 @@ def _carts(behaviour: Any, consumption: Any, today: int) -> tuple[int, int, int]
 
 
 def _entry(behaviour: Any) -> Trait | None:
+    if not (behaviour.referrers or behaviour.app_opens):
+        return None
     ways: dict[str, int] = {}
     for referrer, n in (behaviour.referrers or {}).items():
         if referrer != MORE and not referrer.startswith("/"):  # from a page of ours nobody enters

@@ -31,6 +31,24 @@ SHOWN = 3
 TROUBLE_DAYS, COMPLAINTS = 30, 3
 SEVERE = SEVERITIES.index("high")
 REFUSED = OUTCOMES.index("refused")
+#: Of each feature: the step, the touchpoint, and what is counted there once it was met.
+TOUCHPOINTS = (
+    (
+        "behaviour",
+        (
+            ("awareness", "content", "content"),
+            ("awareness", "referral", "referrers"),
+            ("consideration", "item", "item_views"),
+            ("consideration", "search", "searches_made"),
+            ("consideration", "cart", "cart_added"),
+            ("consideration", "app", "app_opens"),
+        ),
+    ),
+    ("social", (("awareness", "follow", "follows"),)),
+    ("consumption", (("purchase", "order", "placed"), ("purchase", "delivery", "delivered"))),
+    ("needs", (("service", "complaint", "cases"),)),
+    ("feedback", (("advocacy", "rating", "stars_count"), ("advocacy", "survey", "answers"))),
+)
 
 
 class Experience(View, frozen=True, kw_only=True):
@@ -56,7 +74,7 @@ def derive(facts: Facts) -> tuple[View | None, int]:
     abandoned, due_day = abandoned_carts(parts, facts.today)
     feedback = parts.feedback or NO_PARTS.feedback
     recommending, doubts_end = recommends(feedback, facts.today)
-    sounding, tone_due = sounds(parts.voice or NO_PARTS.voice, facts.today)
+    sounding, tone_due = sounds(parts.voice, facts.today) if parts.voice is not None else (None, NEVER)
     trouble, trouble_ends = _trouble(parts, facts.today)
     view = Experience(
         **_touchpoints(parts),
@@ -71,48 +89,57 @@ def derive(facts: Facts) -> tuple[View | None, int]:
 
 
 def _touchpoints(parts: Any) -> dict[str, list[str]]:
-    looks, bought = parts.behaviour or NO_PARTS.behaviour, parts.consumption or NO_PARTS.consumption
-    needs, said, social = parts.needs or NO_PARTS.needs, parts.feedback or NO_PARTS.feedback, parts.social or NO_PARTS.social
-    sent = parts.contacts.channels if parts.contacts is not None else {}
-    return {
-        "awareness": _seen(content=looks.content, referral=looks.referrers, follow=social.follows)
-        + ranked({name: max(counts) for name, counts in sent.items()}, SHOWN),
-        "consideration": _seen(item=looks.item_views, search=looks.searches_made, cart=looks.cart_added, app=looks.app_opens),
-        "purchase": _seen(order=bought.placed, delivery=bought.delivered),
-        "service": _seen(complaint=needs.cases) + ranked(said.channels or {}, SHOWN),
-        "advocacy": _seen(rating=said.stars_count, survey=said.answers)
-        + (ranked(social.platforms or {}, SHOWN) if social.posts or social.shares else []),
-    }
-
-
-def _seen(**touchpoints: object) -> list[str]:
-    return [name for name, happened in touchpoints.items() if happened]
+    """By step; without those at which they met none."""
+    met: dict[str, list[str]] = {}
+    for feature, steps in TOUCHPOINTS:
+        part = getattr(parts, feature)
+        if part is not None:
+            for step, name, counted in steps:
+                if getattr(part, counted):
+                    met.setdefault(step, []).append(name)
+    social, said, contacts = parts.social, parts.feedback, parts.contacts
+    if contacts is not None and contacts.channels:
+        channels = ranked({name: max(counts) for name, counts in contacts.channels.items()}, SHOWN)
+        met.setdefault("awareness", []).extend(channels)
+    if said is not None and said.channels:
+        met.setdefault("service", []).extend(ranked(said.channels, SHOWN))
+    if social is not None and social.platforms and (social.posts or social.shares):
+        met.setdefault("advocacy", []).extend(ranked(social.platforms, SHOWN))
+    return met
 
 
 def _breaks(parts: Any, abandoned: int) -> Counts:
     looks, bought = parts.behaviour, parts.consumption
-    sent = parts.contacts.channels if parts.contacts is not None else {}
+    sent = parts.contacts.channels if parts.contacts is not None else None
     counts = (
         ("open_complaint", parts.needs.open if parts.needs is not None else 0),
         ("late_delivery", bought.late if bought is not None else 0),
-        ("unmet_search", sum((looks.unmet or {}).values()) if looks is not None else 0),
+        ("unmet_search", sum(looks.unmet.values()) if looks is not None and looks.unmet else 0),
         ("abandoned_cart", abandoned),
         ("unsolved", parts.feedback.unsolved if parts.feedback is not None else 0),
-        ("refusal", sum(outcomes[REFUSED] for outcomes in sent.values())),
+        ("refusal", sum([outcomes[REFUSED] for outcomes in sent.values()]) if sent else 0),
     )
     return {name: at_least(n) for name, n in counts if n}
 
 
 def _trouble(parts: Any, today: int) -> tuple[list[str], int]:
     """What calls for an excuse now, and the day on which that changes by itself."""
-    needs, said = parts.needs or NO_PARTS.needs, parts.feedback or NO_PARTS.feedback
-    bought = parts.consumption or NO_PARTS.consumption
-    severe = any(not case.resolved_ms and case.severity >= SEVERE for case in needs.cases)
-    again, again_ends = _often(needs.days, today)
-    late, late_ends = lately(bought.late_days, today, TROUBLE_DAYS)
-    unhappy, unhappy_ends = lately(said.unhappy_days, today, TROUBLE_DAYS)
-    found = _seen(severe_complaint=severe, complains_again=again, late_delivery=late, unhappy=unhappy)
-    return found, min(again_ends, late_ends, unhappy_ends)
+    needs, bought, said = parts.needs, parts.consumption, parts.feedback
+    found: list[str] = []
+    due_day = NEVER
+    if needs is not None:
+        if any(not case.resolved_ms and case.severity >= SEVERE for case in needs.cases):
+            found.append("severe_complaint")
+        again, due_day = _often(needs.days, today)
+        if again:
+            found.append("complains_again")
+    for name, part, days in (("late_delivery", bought, "late_days"), ("unhappy", said, "unhappy_days")):
+        if part is not None:
+            happened, ends = lately(getattr(part, days), today, TROUBLE_DAYS)
+            due_day = min(due_day, ends)
+            if happened:
+                found.append(name)
+    return found, due_day
 
 
 def _often(days: Mapping[int, int], today: int) -> tuple[bool, int]:
@@ -129,14 +156,18 @@ def _often(days: Mapping[int, int], today: int) -> tuple[bool, int]:
 
 def lately(days: Mapping[int, int], today: int, span_days: int) -> tuple[bool, int]:
     """Was there one of these days within so many, and the day on which there is none any more."""
-    last = max(days, default=-NEVER)
+    if not days:
+        return False, NEVER
+    last = max(days)
     return (True, last + span_days) if today - last < span_days else (False, NEVER)
 
 
 def abandoned_carts(parts: Any, today: int, within_days: int = WINDOW_DAYS) -> tuple[int, int]:
     """Days of the last ``within_days`` on which a cart was left behind, and the next day on which there may be other ones."""
     looks, bought = parts.behaviour, parts.consumption
-    days: Mapping[int, int] = looks.cart_days if looks is not None else {}
+    if looks is None or not looks.cart_days:
+        return 0, NEVER
+    days: Mapping[int, int] = looks.cart_days
     ordered: Mapping[int, int] = bought.days if bought is not None else {}
     count, due_day = 0, NEVER
     for day in days:

@@ -8,6 +8,8 @@ from schemas.profile import Trait, View
 
 #: Part of the day, by the hour.
 DAYPARTS = ("night",) * 6 + ("morning",) * 5 + ("midday",) * 3 + ("afternoon",) * 4 + ("evening",) * 5 + ("night",)
+#: Events in a part of the day, before it is the usual one.
+DAYPART_LEAST = 3
 
 
 class Media(View, frozen=True, kw_only=True):
@@ -22,22 +24,23 @@ class Media(View, frozen=True, kw_only=True):
 def derive(facts: Facts) -> tuple[View | None, int]:
     activity, behaviour = facts.parts.activity, facts.parts.behaviour
     hours = (activity.hours if activity is not None else None) or {}
-    view = Media(
-        daypart=usual_daypart(hours),
-        best_hour=_best_hour(hours),
-        format=leaning(behaviour.content if behaviour is not None else None),
-        topic=leaning(behaviour.topics if behaviour is not None else None),
-    )
-    return steady(view if view != Media() else None)
+    daypart, best_hour = usual_daypart(hours), _best_hour(hours)
+    form = leaning(behaviour.content) if behaviour is not None else None
+    topic = leaning(behaviour.topics) if behaviour is not None else None
+    if daypart is best_hour is form is topic is None:
+        return steady(None)
+    return steady(Media(daypart=daypart, best_hour=best_hour, format=form, topic=topic))
 
 
 def usual_daypart(hours: dict[str, int]) -> Trait | None:
+    if sum(hours.values()) < DAYPART_LEAST:
+        return None
     parts: dict[str, int] = {}
     for hour, n in hours.items():
         if hour != MORE:
             name = DAYPARTS[int(hour)]
             parts[name] = parts.get(name, 0) + n
-    return leaning(parts, least=3)
+    return leaning(parts, DAYPART_LEAST)
 
 
 def _best_hour(hours: dict[str, int]) -> int | None:

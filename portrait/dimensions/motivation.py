@@ -36,8 +36,10 @@ class Motivation(View, frozen=True, kw_only=True):
 
 def derive(facts: Facts) -> tuple[View | None, int]:
     parts = facts.parts
-    told = _told(parts.feedback)
+    told = _told(parts.feedback) if parts.feedback is not None and parts.feedback.motives else []
     seen = _seen(parts)
+    if not (seen or told):
+        return steady(None)
     named = {motive.value for motive in told}
     inferred = [
         trait(motive, n, of)
@@ -57,7 +59,7 @@ def _strongest(motive: Trait) -> tuple[float, str]:
 
 def _told(feedback: Any) -> list[Trait]:
     """By the answers to surveys: how many of those that name any motive name this one."""
-    motives = (feedback.motives if feedback is not None else None) or {}
+    motives = feedback.motives
     total = sum(n for motive, n in motives.items() if motive != MORE)
     return [
         Trait(value=motive, sure=sure(ANSWER * n, ANSWER * total), of=at_least(total), told=True)
@@ -71,12 +73,14 @@ def _seen(parts: Any) -> dict[str, tuple[int, int]]:
     behaviour, consumption, social = parts.behaviour, parts.consumption, parts.social
     seen: dict[str, tuple[int, int]] = {}
     priced = searches = 0
-    if behaviour is not None:
+    if behaviour is not None and (behaviour.searches or behaviour.topics):
         searched, read = wishes(behaviour.searches), wishes(behaviour.topics)
         priced, searches = searched[PRICED], searched[-1]
         for motive, place in WISHES:
             seen[motive] = searched[place] + read[place], searches + read[-1]
     for counts in (consumption.categories if consumption is not None else None, social.topics if social is not None else None):
+        if not counts:
+            continue
         met = wishes(counts)  # what is bought and said counts where it speaks of the motive at all
         for motive, place in WISHES:
             if met[place]:

@@ -52,11 +52,13 @@ def derive(facts: Facts) -> tuple[View | None, int]:
     changes: list[Trait] = []
     if periods and facts.today < (latest + 2) * PERIOD_DAYS:
         due_day = min(due_day, (latest + 2) * PERIOD_DAYS)  # then it is no outlook any more
-        recent, earlier = periods[latest], _added(periods, latest)
-        rising, falling = _risen(recent, earlier), _risen(earlier, recent)
-        changes = _changes(recent, earlier, _bought(facts))
-    view = Outlook(rising=rising, falling=falling, activity=moving, changes=changes)
-    return view if view != NOTHING else None, due_day
+        if len(periods) > 1:  # or there is nothing to compare with
+            recent, earlier = periods[latest], _added(periods, latest)
+            rising, falling = _risen(recent, earlier), _risen(earlier, recent)
+            changes = _changes(recent, earlier, _bought(facts))
+    if moving is None and not (rising or falling or changes):
+        return None, due_day
+    return Outlook(rising=rising, falling=falling, activity=moving, changes=changes), due_day
 
 
 def _added(periods: Mapping[int, Mapping[str, int]], latest: int) -> dict[str, int]:
@@ -137,7 +139,6 @@ def _activity(activity: Any, today: int) -> tuple[Trait | None, int]:
     return trait("steady", 2 * min(month, usual), both), NEVER
 
 
-NOTHING = Outlook()
 DIMENSION = Dimension(
     name="outlook",
     contract=Outlook,

@@ -68,8 +68,11 @@ MEMBERS = (
 
 
 def derive(facts: Facts) -> tuple[View | None, int]:
-    known = _known(facts.parts.basic)
     found: dict[str, Trait] = {}
+    if facts.parts.basic is None:
+        _infer(facts.parts, -1, found)
+        return (Person(**found, told_by=[]) if found else None), NEVER
+    known = _known(facts.parts.basic)
     used: dict[str, Register] = {}
 
     def tell(member: str, value: str, register: Register) -> None:
@@ -100,7 +103,7 @@ def told(value: str) -> Trait:
 def _known(basic: Any) -> dict[str, Register]:
     """What the attributes that we can read say, in our words: the latest for each meaning."""
     known: dict[str, Register] = {}
-    for name, register in (basic.attributes or {}).items() if basic is not None else ():
+    for name, register in (basic.attributes or {}).items():
         meaning = attribute_of(name)
         value = value_of(meaning, register.value, register.ms) if meaning in MEANINGS and register.value else None
         if value is None:

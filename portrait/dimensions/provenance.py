@@ -62,14 +62,20 @@ def derive(facts: Facts) -> tuple[View | None, int]:
     for name in ranked(counts, SHOWN):
         n, topic, ms = sources.by_name[name]
         told, leaves = freshness(ms, facts.today)
-        shown[name] = Source(party=party(name, topic), events=at_least(n), fresh=told)
+        shown[name] = _source(party(name, topic), at_least(n), told)
         due_day = min(due_day, leaves)
     total = sum(counts.values())
-    mostly = max(by_party, key=lambda name: (by_party[name], TRUST[name]))
+    mostly = max(by_party, key=lambda name: (by_party[name], TRUST[name])) if len(by_party) > 1 else next(iter(by_party))
     view = Provenance(
         sources=shown, fresh=fresh, mostly=trait(mostly, by_party[mostly], total), reliable=_reliable(by_party, total)
     )
     return view, due_day
+
+
+@lru_cache(None)
+def _source(party: str, events: int, fresh: str) -> Source:
+    """There are but a hundred of them."""
+    return Source(party=party, events=events, fresh=fresh)
 
 
 @lru_cache(NAMES_REMEMBERED)
@@ -92,7 +98,7 @@ def freshness(latest_ms: int, today: int) -> tuple[str, int]:
 
 
 def _reliable(by_party: dict[str, int], total: int) -> Trait:
-    trust = sum(TRUST[name] * n for name, n in by_party.items())
+    trust = sum([TRUST[name] * n for name, n in by_party.items()])
     return trait(next(grade for least, grade in GRADES if trust >= least * total), trust, total)
 
 

@@ -26,21 +26,23 @@ class Situation(View, frozen=True, kw_only=True):
 
 def derive(facts: Facts) -> tuple[View | None, int]:
     activity, behaviour, context = facts.parts.activity, facts.parts.behaviour, facts.parts.context
-    view = Situation(
-        week=_week((activity.weekdays if activity is not None else None) or {}),
-        place=leaning(context.places) if context is not None else None,
-        region=leaning(behaviour.regions) if behaviour is not None else None,
-        weather=leaning(context.weather) if context is not None else None,
-        occasions=_occasions((context.occasions if context is not None else None) or {}),
-    )
-    return steady(view if view != NOTHING else None)
+    week = _week(activity.weekdays) if activity is not None and activity.weekdays else None
+    region = leaning(behaviour.regions) if behaviour is not None else None
+    place = weather = None
+    occasions: Counts = {}
+    if context is not None:
+        place, weather = leaning(context.places), leaning(context.weather)
+        occasions = _occasions(context.occasions) if context.occasions else {}
+    if week is place is region is weather is None and not occasions:
+        return steady(None)
+    return steady(Situation(week=week, place=place, region=region, weather=weather, occasions=occasions))
 
 
 def _week(weekdays: dict[str, int]) -> Trait | None:
     total = sum(weekdays.values())
     if total < LEAST_EVENTS:
         return None
-    weekend = sum(weekdays.get(day, 0) for day in WEEKEND)
+    weekend = sum([weekdays.get(day, 0) for day in WEEKEND])
     as_days, as_weekend = total - weekend, weekend * WORKDAYS_PER_WEEKEND_DAY
     share = as_weekend / (as_days + as_weekend)
     if as_weekend > CLEARLY * as_days:
@@ -54,7 +56,6 @@ def _occasions(counts: dict[str, int]) -> Counts:
     return {name: at_least(counts[name]) for name in ranked(counts, SHOWN)}
 
 
-NOTHING = Situation()
 DIMENSION = Dimension(
     name="situation",
     contract=Situation,

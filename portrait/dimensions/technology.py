@@ -38,12 +38,11 @@ def derive(facts: Facts) -> tuple[View | None, int]:
     behaviour = facts.parts.behaviour
     devices = (behaviour.devices if behaviour is not None else None) or {}
     own, human, newness = _uses(facts)
-    view = Technology(
-        adoption=_adoption(facts, own + human, newness, len(devices)),
-        service=_service(own, human),
-        device=leaning(devices),
-    )
-    return steady(view if view != NOTHING else None)
+    adoption, service = _adoption(facts, own + human, newness, len(devices)), _service(own, human)
+    device = leaning(devices)
+    if adoption is service is device is None:
+        return steady(None)
+    return steady(Technology(adoption=adoption, service=service, device=device))
 
 
 def _uses(facts: Facts) -> tuple[int, int, float]:
@@ -67,7 +66,7 @@ def _uses(facts: Facts) -> tuple[int, int, float]:
             alone = max(0, n - talks.get(channel, 0))
             own += alone
             newness += alone * SELF[channel]
-    human += sum(n for channel, n in talks.items() if channel not in HUMAN and channel != MORE)
+    human += sum([n for channel, n in talks.items() if channel not in HUMAN and channel != MORE])
     return own, human, newness
 
 
@@ -96,7 +95,6 @@ def _adoption(facts: Facts, uses: int, newness: float, devices: int) -> Trait | 
 
 
 OPENED = OUTCOMES.index("opened")
-NOTHING = Technology()
 DIMENSION = Dimension(
     name="technology",
     contract=Technology,

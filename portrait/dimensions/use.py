@@ -42,23 +42,24 @@ class Use(View, frozen=True, kw_only=True):
     refused: list[str] = []  # purposes to which they do not consent
 
 
-#: Does it hold, and the day on which that changes by itself.
+#: Does it hold, of who has the facts of its feature, and the day on which that changes by itself.
 Holds = Callable[[Facts], tuple[bool, int]]
 
 
 class Suggestion(NamedTuple):
     reason: Reason
     holds: Holds
+    of: str  # feature without whose facts it can't hold; "": none
     sells: bool = True  # False: it serves the customer, and only who refuses service is spared
 
 
 def derive(facts: Facts) -> tuple[View | None, int]:
     contacts, activity, basic = facts.parts.contacts, facts.parts.activity, facts.parts.basic
     consent = (basic.consent if basic is not None else None) or {}
-    refused = [purpose for purpose in sorted(consent) if consent[purpose].value == "refused"]
+    refused = [purpose for purpose in sorted(consent) if consent[purpose].value == "refused"] if consent else []
     do, due_day = suggestions(facts, refused)
     sent = contacts.channels if contacts is not None else {}
-    avoid = refused_on(sent)
+    avoid = refused_on(sent) if sent else []
     if not (do or avoid or refused):
         return None, due_day
     view = Use(
@@ -73,16 +74,19 @@ def derive(facts: Facts) -> tuple[View | None, int]:
 
 def suggestions(facts: Facts, refused: list[str]) -> tuple[list[Reason], int]:
     """The first SUGGESTED that hold, and the day on which they may be others."""
-    closed = any(purpose in refused for purpose in TO_SELL) or _complaint(facts)[0]
+    parts = facts.parts
+    closed = (bool(refused) and any(purpose in refused for purpose in TO_SELL)) or _complaint(facts)[0]
     do: list[Reason] = []
     due_day = NEVER
-    for suggestion in SUGGESTIONS:
-        if closed if suggestion.sells else "service" in refused:
+    for reason, holds, of, sells in SUGGESTIONS:
+        if of and getattr(parts, of) is None:
             continue
-        holds, changes = suggestion.holds(facts)
+        if closed if sells else "service" in refused:
+            continue
+        said, changes = holds(facts)
         due_day = min(due_day, changes)
-        if holds:
-            do.append(suggestion.reason)
+        if said:
+            do.append(reason)
             if len(do) == SUGGESTED:
                 break
     return do, due_day
@@ -94,13 +98,11 @@ def _complaint(facts: Facts) -> tuple[bool, int]:
 
 
 def _late(facts: Facts) -> tuple[bool, int]:
-    bought = facts.parts.consumption
-    return lately(bought.late_days, facts.today, TROUBLE_DAYS) if bought is not None else (False, NEVER)
+    return lately(facts.parts.consumption.late_days, facts.today, TROUBLE_DAYS)
 
 
 def _unhappy(facts: Facts, span_days: int = TROUBLE_DAYS) -> tuple[bool, int]:
-    feedback = facts.parts.feedback
-    return lately(feedback.unhappy_days, facts.today, span_days) if feedback is not None else (False, NEVER)
+    return lately(facts.parts.feedback.unhappy_days, facts.today, span_days)
 
 
 def _going(facts: Facts) -> tuple[bool, int]:
@@ -113,13 +115,12 @@ def _cart(facts: Facts) -> tuple[bool, int]:
 
 
 def _unmet(facts: Facts) -> tuple[bool, int]:
-    looks = facts.parts.behaviour
-    return looks is not None and bool(looks.unmet), NEVER
+    return bool(facts.parts.behaviour.unmet), NEVER
 
 
 def _promoter(facts: Facts) -> tuple[bool, int]:
     feedback, needs = facts.parts.feedback, facts.parts.needs
-    if feedback is None or feedback.last_nps[1] < PROMOTER_NPS:
+    if feedback.last_nps[1] < PROMOTER_NPS:
         return False, NEVER
     unhappy, forgotten = _unhappy(facts, WINDOW_DAYS)
     complained, settled = lately((needs or NO_PARTS.needs).days, facts.today, WINDOW_DAYS)
@@ -132,13 +133,13 @@ def _leader(facts: Facts) -> tuple[bool, int]:
 
 
 def _offer(facts: Facts) -> tuple[bool, int]:
-    bought = facts.parts.consumption or NO_PARTS.consumption
+    bought = facts.parts.consumption
     cheap = max(bought.discounted, bought.with_coupon)
     return bought.placed >= OFFER_ORDERS and cheap >= OFFER_SHARE * bought.placed, NEVER
 
 
 def _new(facts: Facts) -> tuple[bool, int]:
-    bought = facts.parts.consumption or NO_PARTS.consumption
+    bought = facts.parts.consumption
     return bought.new_arrivals >= max(NEW_LEAST, NEW_PER_ORDER * bought.placed), NEVER
 
 
@@ -147,16 +148,19 @@ SUGGESTIONS = (
     Suggestion(
         Reason("use.solve-complaint", "Solve the open complaint before anything else.", "先解决未结投诉，再谈其他。"),
         _complaint,
+        "needs",
         sells=False,
     ),
     Suggestion(
         Reason("use.apologise-late", "Apologise for the late delivery.", "为延迟送达致歉。"),
         _late,
+        "consumption",
         sells=False,
     ),
     Suggestion(
         Reason("use.ask-what-was-wrong", "Ask what went wrong, and mend it.", "询问不满之处并补救。"),
         _unhappy,
+        "feedback",
         sells=False,
     ),
     Suggestion(
@@ -166,30 +170,37 @@ SUGGESTIONS = (
             "在其会回应的渠道上发个性化消息挽回。",
         ),
         _going,
+        "",
     ),
     Suggestion(
         Reason("use.remind-cart", "Remind of the cart that was left behind.", "提醒未结算的购物车。"),
         _cart,
+        "behaviour",
     ),
     Suggestion(
         Reason("use.ask-review", "Ask for a review: they would recommend us.", "邀请评价：该客户愿意推荐我们。"),
         _promoter,
+        "feedback",
     ),
     Suggestion(
         Reason("use.invite-leader", "Invite to speak for the brand: others listen.", "邀请为品牌发声：其意见有人听。"),
         _leader,
+        "social",
     ),
     Suggestion(
         Reason("use.offer", "Make an offer: a discount moves them.", "给予优惠：折扣能打动该客户。"),
         _offer,
+        "consumption",
     ),
     Suggestion(
         Reason("use.show-new", "Show new arrivals first.", "优先推荐新品。"),
         _new,
+        "consumption",
     ),
     Suggestion(
         Reason("use.tell-found", "Say when there is what they searched for in vain.", "有货后告知其未搜到的商品。"),
         _unmet,
+        "behaviour",
     ),
 )
 

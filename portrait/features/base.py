@@ -29,6 +29,10 @@ def unseen(part: Any, today: int) -> tuple[None, int]:
     return None, NEVER
 
 
+def kept(part: Any, today: int) -> None:
+    """Of a feature without windows nothing expires."""
+
+
 class Feature(NamedTuple):
     """One file declares one of these, and `portrait.features.registry` names it."""
 
@@ -37,7 +41,7 @@ class Feature(NamedTuple):
     folds: Mapping[type[Data], Fold]
     merge: Merge  # of the parts of two identities that are one person's: `portrait.merging`
     view: View = unseen
-    expire: Callable[[Any, int], None] = lambda part, today: None  # drop what has left all windows
+    expire: Callable[[Any, int], None] = kept  # drop what has left all windows
     every: Fold | None = None  # folds every event, of whatever type
     newest: Newest = lambda part: 0
     frequent: bool = False  # a single event of it changes little: derived dimensions wait until there are some

@@ -17,6 +17,7 @@ TAGS_MAX = 64
 _LEAST = round(SURE_LEAST * SURE_STEPS)
 _IDS = {tag.number: tag.id for tag in TAGS}
 _MINUS_WEIGHT = {tag.number: -tag.weight for tag in TAGS}
+_NONE: frozenset[int] = frozenset()
 
 Held = dict[int, int]
 
@@ -41,22 +42,12 @@ def arranged(tags: Sequence[Tag]) -> Looks:
 
 def looked_at(held: Held, looks: Looks, said: Any) -> Held:
     """``held`` after these tags were looked at anew; ``said``: what they rest on, None: nothing. Itself, if nothing changed."""
-    found: Held = {}
-    if said is not None:
-        for member, holding in looks.by_member:
-            told = getattr(said, member)
-            if told:
-                for value, sure in _values(told):
-                    for number in holding.get(value, ()):
-                        found.setdefault(number, int(sure * SURE_STEPS + 0.5))
-        for number, look in looks.others:
-            sign = look(said)
-            if sign is not None:
-                found[number] = int(sign.sure * SURE_STEPS + 0.5)
-    if not found and looks.numbers.isdisjoint(held):
+    found = _found(looks, said) if said is not None else {}
+    rested = looks.numbers.intersection(held) if held else _NONE
+    if not found and not rested:
         return held  # most dimensions give most customers no tag
     changed: Held | None = None
-    for number in looks.numbers:
+    for number in rested.union(found):
         steps = found.get(number, 0)
         if steps < _LEAST:
             steps = 0
@@ -68,6 +59,22 @@ def looked_at(held: Held, looks: Looks, said: Any) -> Held:
             else:
                 del changed[number]
     return held if changed is None else changed
+
+
+def _found(looks: Looks, said: Any) -> Held:
+    """The tags that hold by what is said, with how sure each is."""
+    found: Held = {}
+    for member, holding in looks.by_member:
+        told = getattr(said, member)
+        if told:
+            for value, sure in _values(told):
+                for number in holding.get(value, ()):
+                    found.setdefault(number, int(sure * SURE_STEPS + 0.5))
+    for number, look in looks.others:
+        sign = look(said)
+        if sign is not None:
+            found[number] = int(sign.sure * SURE_STEPS + 0.5)
+    return found
 
 
 def _values(told: Any) -> Sequence[tuple[str, float]]:
