@@ -85,8 +85,9 @@ class Mender:
         return dict(zip(ids, await self._store.versions(ids), strict=True)) if ids else {}
 
     def mend(self, live: Live, state: State | None, positions: Mapping[TP, Position], version: int, now_ms: int) -> Mended:
-        """``state``: what the log gives, None if it has no event. ``version``: of the view. Raises Regressed."""
-        if state is None:
+        """``state``: what the log gives, None if it names nobody so. ``version``: of the view. Raises Regressed."""
+        if state is None or (not state.events and live.state is not None and live.state.events):
+            # who has events, of which the log tells nothing but links, is an orphan too: another key of identities, perhaps
             if not live.nonce and not version:
                 return Mended(live.id, ("unknown",), None)
             if live.state is not None and live.state.links is not None and not live.state.events:

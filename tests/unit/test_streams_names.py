@@ -89,6 +89,19 @@ def test_a_rebuild_and_the_audit_know_the_names() -> None:
     assert report.fine and report.customers == 4
 
 
+def test_a_rebuild_without_the_key_writes_over_nobody_of_whom_the_log_tells_nothing_but_links() -> None:
+    scene = lived()
+    email = named("email:lin@shop.cn")
+    scene.says("C2", "identity.linked", other=email, kind="email")  # by the name that operators see
+    asyncio.run(SceneWorker(scene).work())
+    before = scene.states()
+    assert before[email].events
+    scene.namer = Namer()
+    assert mended(rebuild(scene, Options(ids=frozenset({email})))) == {"orphans": 1}
+    assert encode(scene.states()[email]) == encode(before[email])
+    assert rebuild(scene, Options(ids=frozenset({email}), drop_orphans=True))["dropped"] == 1
+
+
 @pytest.mark.parametrize("given", [{"IDENTITY_KEY": "short"}, {"IDENTITY_KEY": "x" * 65}, {"COUNTRY": "+86"}])
 def test_a_key_that_can_be_tried_out_is_refused(given: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match=f"PORTRAIT_{next(iter(given))}"):
