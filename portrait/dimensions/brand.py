@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from portrait.dimensions.base import DOUBT, Dimension, Facts, at_least, sure, trait
+from portrait.dimensions.influence import ill_posts, speaks_ill
 from portrait.features.contacts import OUTCOMES
 from portrait.features.feedback import LOW_NPS
 from portrait.structures import DAY_MS, MORE, NEVER, WINDOW_DAYS
@@ -45,7 +46,7 @@ class Brand(View, frozen=True, kw_only=True):
     why: Reason
     reputation: Trait | None = None  # good, mixed, poor: by the latest "would you recommend us?", else by stars
     loyalty: Trait | None = None  # firm, wavering, lost: by purchase days, against mentions of rivals
-    belonging: Trait | None = None  # high, some: posts, shares and follows in which no rival is named
+    belonging: Trait | None = None  # high, some: posts, shares and follows, without those that name a rival or sound displeased
 
 
 class Signs:
@@ -81,7 +82,7 @@ def derive(facts: Facts) -> tuple[View | None, int]:
         why=_reason(why, n),
         reputation=_reputation(parts.feedback, nps),
         loyalty=_loyalty(facts, rivals, signs),
-        belonging=_belonging(parts.social, rivals),
+        belonging=_belonging(parts.social, rivals + ill_posts(parts)),
     )
     return view, signs.due
 
@@ -106,9 +107,9 @@ def _level(facts: Facts, nps: int, signs: Signs) -> tuple[str, str, int] | None:
         if bought > 1 and not (signs.any(parts.feedback, "unhappy_days") or signs.any(parts.needs, "days")):
             if nps >= PROMOTER_NPS:
                 return "advocate", "recommends", nps
-            if not 0 <= nps <= LOW_NPS and signs.any(parts.social, "days") and not signs.any(parts.social, "rival_days"):
+            if not 0 <= nps <= LOW_NPS and _speaks_well(facts, signs):
                 return "advocate", "speaks", 0
-        if bought >= LOYAL_DAYS and facts.stage not in WAVERING:
+        if bought >= LOYAL_DAYS and facts.stage not in WAVERING and not _against(facts, nps, signs):
             return "loyal", "keeps", at_least(bought)
         return "buyer", "bought", 0
     if parts.behaviour is not None and signs.recent(parts.behaviour.last_ms // DAY_MS, RECENT_DAYS):
@@ -118,6 +119,30 @@ def _level(facts: Facts, nps: int, signs: Signs) -> tuple[str, str, int] | None:
     if any(part is not None for part in (parts.behaviour, parts.consumption, parts.social, parts.feedback, parts.needs)):
         return "aware", "knows", 0
     return _heard(parts.contacts)
+
+
+def _speaks_well(facts: Facts, signs: Signs) -> bool:
+    """Whether they speak in public in 90 days, of no rival, and are not displeased."""
+    social = facts.parts.social
+    if not signs.any(social, "days") or signs.any(social, "rival_days"):
+        return False
+    return not _speaks_ill(facts, signs)
+
+
+def _speaks_ill(facts: Facts, signs: Signs) -> bool:
+    ill, changes = speaks_ill(facts.parts, facts.today)
+    signs.due = min(signs.due, changes)
+    return ill
+
+
+def _against(facts: Facts, nps: int, signs: Signs) -> bool:
+    """Whether something in 90 days says that they are not loyal: a low answer, a rival named, a word of leaving, a rant."""
+    parts = facts.parts
+    if 0 <= nps <= LOW_NPS and signs.recent(parts.feedback.last_nps[0] // DAY_MS):
+        return True
+    if signs.any(parts.social, "rival_days") or signs.any(parts.concerns, "leaving"):
+        return True
+    return signs.any(parts.social, "days") and _speaks_ill(facts, signs)
 
 
 def _heard(contacts: Any) -> tuple[str, str, int] | None:
@@ -162,23 +187,26 @@ def _loyalty(facts: Facts, rivals: int, signs: Signs) -> Trait | None:
     return trait("firm", bought, bought + rivals)
 
 
-def _belonging(social: Any, rivals: int) -> Trait | None:
+def _belonging(social: Any, others: int) -> Trait | None:
+    """``others``: posts that name a rival, or are displeased."""
     if social is None:
         return None
     said = social.posts + social.shares + social.follows
-    ours = said - rivals
+    ours = said - others
     return trait("high" if ours >= FANS else "some", ours, said) if ours >= POSTS_LEAST else None
 
 
 DIMENSION = Dimension(
     name="brand",
     contract=Brand,
-    reads=("behaviour", "consumption", "needs", "social", "feedback", "contacts", "rivals"),
+    reads=("behaviour", "consumption", "needs", "social", "feedback", "contacts", "rivals", "voice", "concerns"),
     derive=derive,
     events=(
         "clicks",
         "orders",
         "complaint.opened",
+        "complaint.updated",
+        "conversation.closed",
         "mention.*",
         "account.followed",
         "survey.answered",

@@ -6,7 +6,8 @@ from math import log10
 from typing import Any
 
 from portrait.dimensions.base import Dimension, Facts, at_least, ranked, steady, trait
-from portrait.structures import MORE
+from portrait.features.voice import CLEAR, sounds_displeased
+from portrait.structures import MORE, NEVER, WINDOW_DAYS
 from schemas.profile import Trait, View
 
 #: Followers, as the trade names them.
@@ -64,6 +65,29 @@ def kind_of(social: Any) -> Trait | None:
     if said:
         return trait("voice", said, acts)
     return trait("listener", acts, acts) if acts else None
+
+
+def ill_posts(parts: Any) -> int:
+    """How many of their texts stand on platforms on which they sound clearly displeased on the whole, over all time."""
+    social, voice = parts.social, parts.voice
+    if social is None or voice is None:
+        return 0
+    rows = [voice.places[name] for name in social.platforms or () if name != MORE and name in voice.places]
+    return sum(n for n, tones in rows if tones <= -CLEAR * n)
+
+
+def speaks_ill(parts: Any, today: int) -> tuple[bool, int]:
+    """Whether who speaks in public is clearly displeased, and the day on which that may change by itself.
+
+    Their texts of 90 days tell; without any, half of their posts and shares do."""
+    social, voice = parts.social, parts.voice
+    if social is None or voice is None:
+        return False, NEVER
+    recent = [day for day in voice.texts if today - day < WINDOW_DAYS]
+    if recent:
+        return sounds_displeased(voice, today), min(recent) + WINDOW_DAYS
+    ill = ill_posts(parts)
+    return ill > 0 and 2 * ill >= social.posts + social.shares, NEVER
 
 
 def _sharing(social: Any) -> Trait | None:

@@ -27,6 +27,8 @@ CAMPUS_LEAST = 3
 CAMPUS = frozenset(("campus", "school", "university", "dormitory", "校园", "学校", "大学", "宿舍"))
 #: The age from which most have retired, and the age until which somebody who works has probably begun to.
 RETIRED_AGE, BEGINNER_AGE = 65, 24
+#: Nobody younger is taken for a parent, or sold anything.
+ADULT_AGE = 18
 
 
 class Told(View, frozen=True, kw_only=True):
@@ -55,6 +57,7 @@ class Person(View, frozen=True, kw_only=True):
 MEANINGS = frozenset(
     ("age", "birthday", "gender", "city", "province", "occupation", "income", "education", "children", "marriage", "life_stage")
 )
+AGE = frozenset(("age", "birthday"))
 #: Members that are told as they stand, by what they mean in an attribute; of two for one member the first.
 MEMBERS = (
     ("gender", "gender"),
@@ -91,7 +94,8 @@ def derive(facts: Facts) -> tuple[View | None, int]:
         tell("family", *family)
     if "life_stage" not in found and (stage := _life_stage(known)) is not None:
         tell("life_stage", *stage)
-    _infer(facts.parts, years, found)
+    children = known.get("children")
+    _infer(facts.parts, years, found, childless=children is not None and children.value == "no")
     return (Person(**found, told_by=_provenance(used)) if found else None), due
 
 
@@ -100,12 +104,21 @@ def told(value: str) -> Trait:
     return Trait(value=value, sure=1.0, of=1, told=True)
 
 
-def _known(basic: Any) -> dict[str, Register]:
-    """What the attributes that we can read say, in our words: the latest for each meaning."""
+def is_minor(basic: Any, today: int) -> tuple[bool, int]:
+    """Whether somebody was told to be under age, and the day on which they come of age. ``basic``: the feature's part."""
+    born = _known(basic, AGE).get("birthday")
+    if born is None:
+        return False, NEVER
+    years, _, due_day = _age(born.value, today)
+    return (True, due_day) if 0 <= years < ADULT_AGE else (False, NEVER)
+
+
+def _known(basic: Any, meanings: frozenset[str] = MEANINGS) -> dict[str, Register]:
+    """What the attributes that we can read say, in our words: the latest for each of these meanings."""
     known: dict[str, Register] = {}
     for name, register in (basic.attributes or {}).items():
         meaning = attribute_of(name)
-        value = value_of(meaning, register.value, register.ms) if meaning in MEANINGS and register.value else None
+        value = value_of(meaning, register.value, register.ms) if meaning in meanings and register.value else None
         if value is None:
             continue
         if meaning == "age":
@@ -155,8 +168,8 @@ def _life_stage(known: Mapping[str, Register]) -> tuple[str, Register] | None:
     return None
 
 
-def _infer(parts: Any, years: int, found: dict[str, Trait]) -> None:
-    """What nobody told, as far as their ways support it."""
+def _infer(parts: Any, years: int, found: dict[str, Trait], childless: bool = False) -> None:
+    """What nobody told, as far as their ways support it. ``childless``: told to have no children."""
     behaviour, consumption, context = parts.behaviour, parts.consumption, parts.context
     if "region" not in found and behaviour is not None and (region := leaning(behaviour.regions, least=3)) is not None:
         found["region"] = region
@@ -164,7 +177,7 @@ def _infer(parts: Any, years: int, found: dict[str, Trait]) -> None:
         return
     bought = hits(consumption.categories, ON_BABY)[0] if consumption is not None else 0
     looked = hits(behaviour.categories, ON_BABY)[0] if behaviour is not None else 0
-    parent = bought >= BOUGHT_LEAST or looked >= LOOKED_LEAST
+    parent = not (childless or 0 <= years < ADULT_AGE) and (bought >= BOUGHT_LEAST or looked >= LOOKED_LEAST)
     if parent and "family" not in found:
         found["family"] = trait("children", bought + looked, bought + looked)
     if "life_stage" in found:

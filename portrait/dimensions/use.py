@@ -1,7 +1,8 @@
 """What a profile suggests doing now: at most three things, the most urgent first, and how to say them.
 
 The order of SUGGESTIONS is the order of urgency, and it is the whole rule: what went wrong comes before what could be sold.
-While a complaint is open nothing is sold at all. Who refused marketing, or that a profile is made of them, is only served.
+While a complaint is open nothing is sold at all. Who refused marketing, or that a profile is made of them, or is under age, is
+only served; and of who refused the profile nothing is told that was inferred.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import NamedTuple
 from portrait.dimensions.base import Dimension, Facts
 from portrait.dimensions.channels import answers_on, refused_on
 from portrait.dimensions.experience import TROUBLE_DAYS, abandoned_carts, lately
-from portrait.dimensions.influence import kind_of
+from portrait.dimensions.influence import kind_of, speaks_ill
 from portrait.dimensions.media import usual_daypart
+from portrait.dimensions.person import is_minor
 from portrait.features.registry import NOTHING as NO_PARTS
 from portrait.journey import PROMOTER_NPS
 from portrait.structures import NEVER, WINDOW_DAYS
@@ -36,7 +38,7 @@ class Use(View, frozen=True, kw_only=True):
     """What to do for this customer now, where and when to say it, and what must not be done."""
 
     do: list[Reason] = []  # at most three, most urgent first; docs/dimensions.md lists them
-    channel: Trait | None = None  # where they answer
+    channel: Trait | None = None  # where they answer; this and `daypart` not of who refused profiling
     daypart: Trait | None = None  # when they are active: night, morning, midday, afternoon or evening; their local time
     avoid: list[str] = []  # channels on which they refuse more than they answer
     refused: list[str] = []  # purposes to which they do not consent
@@ -58,14 +60,15 @@ def derive(facts: Facts) -> tuple[View | None, int]:
     consent = (basic.consent if basic is not None else None) or {}
     refused = [purpose for purpose in sorted(consent) if consent[purpose].value == "refused"] if consent else []
     do, due_day = suggestions(facts, refused)
+    inferred = bool(do) and "profiling" not in refused
     sent = contacts.channels if contacts is not None else {}
     avoid = refused_on(sent) if sent else []
     if not (do or avoid or refused):
         return None, due_day
     view = Use(
         do=do,
-        channel=answers_on({name: counts for name, counts in sent.items() if name not in avoid}) if do else None,
-        daypart=usual_daypart(activity.hours or {}) if do and activity is not None else None,
+        channel=answers_on({name: counts for name, counts in sent.items() if name not in avoid}) if inferred else None,
+        daypart=usual_daypart(activity.hours or {}) if inferred and activity is not None else None,
         avoid=avoid,
         refused=refused[:PURPOSES_SHOWN],
     )
@@ -75,9 +78,9 @@ def derive(facts: Facts) -> tuple[View | None, int]:
 def suggestions(facts: Facts, refused: list[str]) -> tuple[list[Reason], int]:
     """The first SUGGESTED that hold, and the day on which they may be others."""
     parts = facts.parts
-    closed = (bool(refused) and any(purpose in refused for purpose in TO_SELL)) or _complaint(facts)[0]
+    minor, due_day = is_minor(parts.basic, facts.today) if parts.basic is not None else (False, NEVER)
+    closed = minor or (bool(refused) and any(purpose in refused for purpose in TO_SELL)) or _complaint(facts)[0]
     do: list[Reason] = []
-    due_day = NEVER
     for reason, holds, of, sells in SUGGESTIONS:
         if of and getattr(parts, of) is None:
             continue
@@ -129,7 +132,10 @@ def _promoter(facts: Facts) -> tuple[bool, int]:
 
 def _leader(facts: Facts) -> tuple[bool, int]:
     kind = kind_of(facts.parts.social)
-    return kind is not None and kind.value == "opinion_leader", NEVER
+    if kind is None or kind.value != "opinion_leader":
+        return False, NEVER
+    ill, changes = speaks_ill(facts.parts, facts.today)  # whom others hear saying ill of us is not asked to say more
+    return not ill, changes
 
 
 def _offer(facts: Facts) -> tuple[bool, int]:
@@ -207,7 +213,7 @@ SUGGESTIONS = (
 DIMENSION = Dimension(
     name="use",
     contract=Use,
-    reads=("needs", "consumption", "contacts", "feedback", "social", "basic", "behaviour", "activity"),
+    reads=("needs", "consumption", "contacts", "feedback", "social", "basic", "behaviour", "activity", "voice"),
     derive=derive,
     events=("every event",),
     zh="画像应用",

@@ -65,6 +65,37 @@ def test_the_level_and_why(expected: str, why: str, events: list[Event]) -> None
     assert (view.level, view.why.code) == (expected, f"brand.{why}")
 
 
+HATE = "垃圾，太差了，大家千万别买"
+
+
+def test_who_rants_is_no_advocate_and_does_not_belong() -> None:
+    rants = [post(41 + n, text=HATE, audience=1_500_000) for n in range(6)]
+    view = brand(*orders(5), *rants)
+    assert (view.level, view.belonging) == ("buyer", None)
+    praise = brand(*orders(5), *(post(41 + n, text="很好用，推荐") for n in range(6)))
+    assert (praise.level, praise.belonging) == ("advocate", Trait(value="some", sure=0.65, of=5))
+
+
+def test_one_rant_takes_no_more_than_itself_from_belonging() -> None:
+    plain = [post(n) for n in range(11)]
+    assert brand(*plain, post(12, text=HATE)).belonging == Trait(value="high", sure=0.75, of=10)
+
+
+@pytest.mark.parametrize(
+    ("against", "until"),
+    [
+        (nps(40, 5), 130),
+        (post(40, **RIVAL), 130),
+        (post(40, text="我不会再来了，以后去别家"), 130),
+    ],
+)
+def test_who_would_advise_against_us_or_leave_is_not_loyal_for_90_days(against: Event, until: float) -> None:
+    often = [order(i * 10, order_id=f"O{i}") for i in range(14)]
+    assert level(*often, day=129) == "loyal"
+    assert level(*often, against, day=until - 1) == "buyer"
+    assert level(*often, against, day=until) == "loyal"
+
+
 def test_the_level_follows_time() -> None:
     assert level(click(30), day=59) == "considering"
     assert level(click(30), day=60) == "aware"

@@ -128,6 +128,23 @@ def test_a_parent_shows_by_what_is_bought_or_looked_at() -> None:
     assert person(*looks, crm(8, life_stage="retired")).life_stage == told("retired")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"children": "0"},
+        {"孩子": "无", "婚姻": "单身"},
+        {"birthday": "2015-03-01"},
+        {"age": "16", "occupation": "student"},
+    ],
+)
+def test_who_is_told_to_have_no_children_or_is_a_child_is_no_parent_whatever_they_look_at(said: dict[str, str]) -> None:
+    looks = [look(day, category="Baby Toys") for day in range(9)]
+    assert person(*looks).family == Trait(value="children", sure=0.75, of=5)
+    view = person(*looks, crm(3, gender="F", **said))
+    assert view.family is None or view.family == told("single")
+    assert view.life_stage is None or view.life_stage == told("student")
+
+
 def test_a_student_shows_by_where_they_are() -> None:
     seen = [look(day, place="campus") for day in range(3)]
     assert person(*seen).life_stage == Trait(value="student", sure=0.5, of=2)

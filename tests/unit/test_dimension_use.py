@@ -83,6 +83,37 @@ def test_who_refused_is_served_and_not_sold_to(purpose: str) -> None:
     assert codes(*events, consent(5, True, purpose), now=9) == ["apologise-late", "offer"]
 
 
+def test_a_minor_is_served_and_not_sold_to_until_they_come_of_age() -> None:
+    events = [*cheap(4), late(2), event("attributes.changed", 3, attributes={"birthday": "2006-10-20"})]  # day 16
+    assert codes(*events, now=15) == ["apologise-late"]
+    assert due_day("use", *events, now=9) == 16
+    assert codes(*events, now=16) == ["apologise-late", "offer"]
+
+
+def test_to_who_refused_a_profile_nothing_is_said_that_was_inferred() -> None:
+    events = [*(event("contact.opened", n, message_id=f"m{n}", channel="wechat") for n in range(9)), late(9)]
+    view = derived("use", *events)
+    assert (view.channel.value, view.daypart.value) == ("wechat", "night")
+    refused = derived("use", *events, consent(9, False, "profiling"))
+    assert [reason.code for reason in refused.do] == ["use.apologise-late"]
+    assert (refused.channel, refused.daypart) == (None, None)
+
+
+HATE = "垃圾，太差了，大家千万别买"
+
+
+def test_who_speaks_ill_of_us_is_not_invited_to_speak_however_many_listen() -> None:
+    def posts(text: str) -> list[Event]:
+        return [event("mention.posted", n, platform="weibo", audience=1_500_000, text=text) for n in range(6)]
+
+    assert codes(*posts("很好用，推荐"), now=8) == ["invite-leader"]
+    assert codes(*posts(HATE), now=8) == []
+    assert codes(*posts(HATE), now=200) == [], "nothing else was heard of them since"
+    assert codes(
+        *posts(HATE), *(event("mention.posted", 150, platform="red", text="很好用，推荐") for _ in range(3)), now=200
+    ) == ["invite-leader"]
+
+
 def test_who_refused_service_is_left_alone() -> None:
     view = derived("use", late(2), complaint(0), consent(3, False, "service"), now=9)
     assert (view.do, view.refused) == ([], ["service"])
