@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from portrait.dimensions.acts import used as used_by
 from portrait.dimensions.base import Dimension, Facts, leaning, ranked, steady, trait
 from portrait.features.contacts import OUTCOMES
 from portrait.structures import MORE
@@ -9,24 +12,24 @@ from schemas.profile import Trait, View
 
 OPENED, CLICKED, REFUSED = (OUTCOMES.index(name) for name in ("opened", "clicked", "refused"))
 #: Where people stand face to face, or hear a voice.
-OFFLINE = frozenset(("store", "shop", "branch", "counter", "event", "pos"))
+OFFLINE = frozenset(("store", "shop", "branch", "counter", "event", "pos", "phone", "call", "hotline"))
 SHOWN = 3
 
 
 class Channels(View, frozen=True, kw_only=True):
     """Which channels the customer prefers, answers on, and refuses."""
 
-    prefers: Trait | None = None  # where most of what they do happens
+    prefers: Trait | None = None  # where most of what they do happens; to refuse a message is not to use its channel
     answers_on: Trait | None = None  # where our messages are opened most
     avoid: list[str] = []  # refused there, and not answered since more often than refused
-    offline: Trait | None = None  # "online", "offline" or "both"
+    offline: Trait | None = None  # "online", "offline" (face to face, or by voice) or "both"
     social: list[str] = []  # platforms on which they speak, the most used first
     messages: dict[str, float] = {}  # share of ours that were opened or clicked, a third of one taken off; counts: `contacts`
 
 
 def derive(facts: Facts) -> tuple[View | None, int]:
-    activity, contacts, social = facts.parts.activity, facts.parts.contacts, facts.parts.social
-    used = (activity.channels if activity is not None else None) or {}
+    contacts, social = facts.parts.contacts, facts.parts.social
+    used = used_by(facts.parts)
     sent = contacts.channels if contacts is not None else {}
     platforms = (social.platforms if social is not None else None) or {}
     if not (used or sent or platforms):
@@ -66,7 +69,7 @@ def _rate(answered: int, sent: int) -> float:
     return round(max(0.0, answered - 1 / 3) / max(1, sent), 1)
 
 
-def _offline(used: dict[str, int]) -> Trait | None:
+def _offline(used: Mapping[str, int]) -> Trait | None:
     total = sum(used.values()) - used.get(MORE, 0)
     if total < 3:
         return None

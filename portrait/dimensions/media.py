@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+from portrait.dimensions.acts import on_days, refusals
 from portrait.dimensions.base import Dimension, Facts, leaning, steady
 from portrait.structures import MORE
 from schemas.profile import Trait, View
 
 #: Part of the day, by the hour.
 DAYPARTS = ("night",) * 6 + ("morning",) * 5 + ("midday",) * 3 + ("afternoon",) * 4 + ("evening",) * 5 + ("night",)
-#: Events in a part of the day, before it is the usual one.
-DAYPART_LEAST = 3
+#: Events in a part of the day, before it is usual, and in all, before an hour is; refusals, whose hours nobody knows, on top.
+DAYPART_LEAST, HOUR_LEAST = 3, 5
 
 
 class Media(View, frozen=True, kw_only=True):
     """Media habits: the part of the day, the form of content, the topics."""
 
-    daypart: Trait | None = None  # night (23 to 6), morning, midday (11 to 14), afternoon, evening (18 to 23); local time
-    best_hour: int | None = None  # local hour, 0 to 23, in which they are active most; at least five events
+    daypart: Trait | None = (
+        None  # night (23 to 6), morning, midday (11 to 14), afternoon, evening (18 to 23); local time; from three days on
+    )
+    best_hour: int | None = (
+        None  # local hour, 0 to 23, in which they are active most; at least five events, on three days as above
+    )
     format: Trait | None = None  # text, picture, audio, video or live
     topic: Trait | None = None
 
 
 def derive(facts: Facts) -> tuple[View | None, int]:
-    activity, behaviour = facts.parts.activity, facts.parts.behaviour
-    hours = (activity.hours if activity is not None else None) or {}
-    daypart, best_hour = usual_daypart(hours), _best_hour(hours)
+    behaviour = facts.parts.behaviour
+    daypart, best_hour = usual_daypart(facts), _best_hour(facts)
     form = leaning(behaviour.content) if behaviour is not None else None
     topic = leaning(behaviour.topics) if behaviour is not None else None
     if daypart is best_hour is form is topic is None:
@@ -32,19 +36,28 @@ def derive(facts: Facts) -> tuple[View | None, int]:
     return steady(Media(daypart=daypart, best_hour=best_hour, format=form, topic=topic))
 
 
-def usual_daypart(hours: dict[str, int]) -> Trait | None:
-    if sum(hours.values()) < DAYPART_LEAST:
+def usual_daypart(facts: Facts) -> Trait | None:
+    hours = _hours(facts, DAYPART_LEAST)
+    if not hours:
         return None
     parts: dict[str, int] = {}
     for hour, n in hours.items():
         if hour != MORE:
             name = DAYPARTS[int(hour)]
             parts[name] = parts.get(name, 0) + n
-    return leaning(parts, DAYPART_LEAST)
+    return leaning(parts, DAYPART_LEAST + refusals(facts.parts))
 
 
-def _best_hour(hours: dict[str, int]) -> int | None:
-    if sum(hours.values()) < 5:
+def _hours(facts: Facts, least: int) -> dict[str, int]:
+    """Local hour -> what they did then, if that is enough to tell of a habit."""
+    activity = facts.parts.activity
+    hours: dict[str, int] = (activity.hours if activity is not None else None) or {}
+    return hours if sum(hours.values()) >= least + refusals(facts.parts) and on_days(facts) else {}
+
+
+def _best_hour(facts: Facts) -> int | None:
+    hours = _hours(facts, HOUR_LEAST)
+    if not hours:
         return None
     return min((-n, int(hour)) for hour, n in hours.items() if hour != MORE)[1]
 
@@ -52,7 +65,7 @@ def _best_hour(hours: dict[str, int]) -> int | None:
 DIMENSION = Dimension(
     name="media",
     contract=Media,
-    reads=("activity", "behaviour"),
+    reads=("activity", "behaviour", "contacts"),
     derive=derive,
     events=("every event of the customer's own", "content.engaged"),
     zh="媒介习惯",

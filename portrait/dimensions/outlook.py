@@ -38,13 +38,16 @@ class Outlook(View, frozen=True, kw_only=True):
 
     rising: list[Trait] = []  # interests whose share of four weeks has doubled against the eight before; at most two
     falling: list[Trait] = []  # those whose share has halved; at most two
-    activity: Trait | None = None  # rising, falling or steady: the last 30 days against the 60 before
+    activity: Trait | None = None  # the last 30 days against the 60 before: falling, steady, or rising, but not of who is leaving
     changes: list[Trait] = []  # baby, home, wedding, pet, study, car: an interest of that kind that is new to them
 
 
 def derive(facts: Facts) -> tuple[View | None, int]:
     interests, activity = facts.parts.interests, facts.parts.activity
     moving, due_day = _activity(activity, facts.today) if activity is not None else (None, NEVER)
+    if moving is not None and moving.value == "rising":
+        leaving, ends = _leaving(facts)
+        moving, due_day = (None if leaving else moving), min(due_day, ends)
     periods = interests.periods if interests is not None else {}
     latest = max(periods, default=0)
     rising: list[Trait] = []
@@ -59,6 +62,13 @@ def derive(facts: Facts) -> tuple[View | None, int]:
     if moving is None and not (rising or falling or changes):
         return None, due_day
     return Outlook(rising=rising, falling=falling, activity=moving, changes=changes), due_day
+
+
+def _leaving(facts: Facts) -> tuple[bool, int]:
+    """Whether their silence or their words tell so, and until when the words do: much that they do may then be anger."""
+    concerns = facts.parts.concerns
+    recent = [day for day in concerns.leaving if facts.today - day < WINDOW_DAYS] if concerns is not None else []
+    return bool(recent) or facts.stage == "declining", max(recent) + WINDOW_DAYS if recent else NEVER
 
 
 def _added(periods: Mapping[int, Mapping[str, int]], latest: int) -> dict[str, int]:
@@ -142,7 +152,7 @@ def _activity(activity: Any, today: int) -> tuple[Trait | None, int]:
 DIMENSION = Dimension(
     name="outlook",
     contract=Outlook,
-    reads=("interests", "activity", "consumption"),
+    reads=("interests", "activity", "consumption", "concerns"),
     derive=derive,
     events=("item.viewed", "cart.changed", "content.engaged", "order.placed", "every event of the customer's own"),
     zh="趋势展望",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from portrait.dimensions.acts import on_days
 from portrait.dimensions.base import Dimension, Facts, at_least, leaning, ranked, steady, trait
 from schemas.profile import Counts, Trait, View
 
@@ -17,7 +18,8 @@ SHOWN = 3
 class Situation(View, frozen=True, kw_only=True):
     """When in the week, where, in what weather and on what occasions the customer acts."""
 
-    week: Trait | None = None  # workday, weekend, or any: a day of the one sees 1.5 times the activity of a day of the other
+    #: workday, weekend, or any: a day of the one sees 1.5 times the activity of a day of the other; from three days on
+    week: Trait | None = None
     place: Trait | None = None  # home, office, transit, ..., as publishers name it
     region: Trait | None = None  # most of their clicks come from there
     weather: Trait | None = None
@@ -26,7 +28,7 @@ class Situation(View, frozen=True, kw_only=True):
 
 def derive(facts: Facts) -> tuple[View | None, int]:
     activity, behaviour, context = facts.parts.activity, facts.parts.behaviour, facts.parts.context
-    week = _week(activity.weekdays) if activity is not None and activity.weekdays else None
+    week = _week(activity.weekdays) if activity is not None and activity.weekdays and on_days(facts) else None
     region = leaning(behaviour.regions) if behaviour is not None else None
     place = weather = None
     occasions: Counts = {}

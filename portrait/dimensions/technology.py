@@ -6,6 +6,7 @@ they buy, which counts twice, and how digital the channels are that they use (ap
 
 from __future__ import annotations
 
+from portrait.dimensions.acts import on_days
 from portrait.dimensions.base import Dimension, Facts, leaning, steady, trait
 from portrait.features.consumption import ITEMS_MAX
 from portrait.features.contacts import OUTCOMES
@@ -30,7 +31,7 @@ class Technology(View, frozen=True, kw_only=True):
     """How early the customer takes up what is new, and whether they help themselves."""
 
     adoption: Trait | None = None  # innovator, early_adopter, early_majority, late_majority, laggard; surer where the signs agree
-    service: Trait | None = None  # self_service, human or both
+    service: Trait | None = None  # self_service, human or both; from three days on
     device: Trait | None = None  # on which most clicks were made
 
 
@@ -38,7 +39,7 @@ def derive(facts: Facts) -> tuple[View | None, int]:
     behaviour = facts.parts.behaviour
     devices = (behaviour.devices if behaviour is not None else None) or {}
     own, human, newness = _uses(facts)
-    adoption, service = _adoption(facts, own + human, newness, len(devices)), _service(own, human)
+    adoption, service = _adoption(facts, own + human, newness, len(devices)), _service(own, human) if on_days(facts) else None
     device = leaning(devices)
     if adoption is service is device is None:
         return steady(None)

@@ -56,7 +56,7 @@ class Suggestion(NamedTuple):
 
 
 def derive(facts: Facts) -> tuple[View | None, int]:
-    contacts, activity, basic = facts.parts.contacts, facts.parts.activity, facts.parts.basic
+    contacts, basic = facts.parts.contacts, facts.parts.basic
     consent = (basic.consent if basic is not None else None) or {}
     refused = [purpose for purpose in sorted(consent) if consent[purpose].value == "refused"] if consent else []
     do, due_day = suggestions(facts, refused)
@@ -68,7 +68,7 @@ def derive(facts: Facts) -> tuple[View | None, int]:
     view = Use(
         do=do,
         channel=answers_on({name: counts for name, counts in sent.items() if name not in avoid}) if inferred else None,
-        daypart=usual_daypart(activity.hours or {}) if inferred and activity is not None else None,
+        daypart=usual_daypart(facts) if inferred else None,
         avoid=avoid,
         refused=refused[:PURPOSES_SHOWN],
     )

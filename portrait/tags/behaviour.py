@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from portrait.tags.base import HABIT, WINDOW, Tag, Words, from_on, says
+from portrait.tags.base import HABIT, WINDOW, Lasts, Tag, Words, from_on, says
 
 #: Carts on so many days, half of them left behind.
 CARTS, LEFT = 2, 0.5
+#: Two weekdays tell by themselves of two days; that there were three, only the last 90 days, or three purchase days, say.
+TWO_WEEKDAYS = Lasts(
+    Words(
+        "until other habits outweigh it, or neither the last 90 days nor purchases tell of three days",
+        "直至被其他习惯取代，或近 90 天与购买记录均不足三天",
+    )
+)
 
 # fmt: off
 TAGS = (
@@ -25,7 +32,7 @@ TAGS = (
         Words("Takes things in by video or live stream.", "多看视频或直播。")),
     Tag(47, "reader", "media", Words("Prefers text", "偏好图文"), says("format", "text", "picture"), HABIT,
         Words("Takes things in by text or pictures.", "多看图文。")),
-    Tag(48, "weekender", "situation", Words("Weekend customer", "周末型"), says("week", "weekend"), HABIT,
+    Tag(48, "weekender", "situation", Words("Weekend customer", "周末型"), says("week", "weekend"), TWO_WEEKDAYS,
         Words("A day of the weekend sees clearly more activity than a workday.", "周末活跃度明显高于工作日。")),
     Tag(49, "workday-customer", "situation", Words("Workday customer", "工作日型"), says("week", "workday"), HABIT,
         Words("A workday sees clearly more activity than a day of the weekend.", "工作日活跃度明显高于周末。")),

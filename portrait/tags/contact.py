@@ -36,5 +36,5 @@ TAGS = (
     Tag(122, "offline", "channels", Words("Offline", "线下型"), says("offline", "offline"), HABIT,
         Words("Met face to face, or by voice.", "多在线下或电话接触。")),
     Tag(123, "online-and-offline", "channels", Words("Online and offline", "线上线下兼有"), says("offline", "both"), HABIT,
-        Words("At home in both: the shop and the app must know of each other.", "线上线下兼用：两端信息应打通。")),
+        Words("At home in both: the shop, the phone and the app must know of each other.", "线上线下兼用：两端信息应打通。")),
 )

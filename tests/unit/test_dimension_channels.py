@@ -38,6 +38,35 @@ def test_shops_and_screens_are_told_apart() -> None:
     assert channels(acts(0, "store"), acts(1, "app"), acts(2, "app")).offline.value == "both"
 
 
+def test_a_voice_is_no_screen() -> None:
+    assert channels(*(acts(day, "电话") for day in range(4))).offline.value == "offline"
+
+
+def test_to_refuse_calls_is_not_to_use_the_phone() -> None:
+    refused = [message("refused", day, "phone") for day in range(5)]
+    view = channels(*refused, acts(6, "app"), acts(7, "app"), acts(8, "app"))
+    assert view.prefers == Trait(value="app", sure=0.5, of=2)
+    assert (view.offline.value, view.avoid) == ("online", ["phone"])
+    assert channels(*refused).prefers is None
+
+
+def test_refusals_make_no_usual_hour() -> None:
+    refused = [message("refused", day + 0.5, "phone") for day in range(6)]
+    assert concluded(MEDIA, *refused, day=30) is None
+    seen = [event("content.engaged", day + 20 / 24, content="c", kind="text") for day in range(9)]
+    view = concluded(MEDIA, *refused, *seen, day=30)
+    assert (view.daypart.value, view.best_hour) == ("evening", 20)
+
+
+def test_one_session_makes_no_usual_hour() -> None:
+    def view(*days: int) -> Any:
+        return concluded(MEDIA, *(event("page.viewed", d + 0.5 + n / 1440, page="/") for d in days for n in range(30)), day=30)
+
+    assert view(1) is None
+    assert view(1, 8) is None
+    assert view(1, 8, 15).daypart.value == "midday", "three Saturdays"
+
+
 def test_where_messages_are_opened_is_where_they_answer_and_where_refused_is_avoided() -> None:
     opened = [message(kind, day, "邮件") for day in range(3) for kind in ("sent", "opened")]
     refused = [message("sent", 5, "sms"), message("refused", 6, "短信")]

@@ -7,7 +7,7 @@ import pytest
 from portrait.dimensions.outlook import _kind
 from portrait.features.interests import PERIOD_DAYS
 from schemas.event import Event
-from tests.corekit import DAY0, complaint, event, order
+from tests.corekit import DAY0, click, complaint, event, order
 from tests.dimkit import derived, due_day
 
 #: Days after DAY0 on which a period begins.
@@ -71,6 +71,14 @@ def test_what_they_knew_is_no_change(known: str) -> None:
 )
 def test_kinds_of_life_by_the_names_of_categories(name: str, kind: str) -> None:
     assert _kind(name) == kind
+
+
+def test_who_is_leaving_is_not_more_active_however_much_they_write() -> None:
+    calm, busy = [click(day) for day in (0, 50)], [click(85 + n / 10) for n in range(9)]
+    assert derived("outlook", *calm, *busy, now=95).activity.value == "rising"
+    leaving = event("mention.posted", 90, platform="weibo", text="我不会再来了，以后去别家")
+    assert derived("outlook", *calm, *busy, leaving, now=95) is None
+    assert due_day("outlook", *calm, *busy, leaving, now=95) == 180
 
 
 @pytest.mark.parametrize(("recent", "before", "value"), [(9, 4, "rising"), (2, 20, "falling"), (6, 12, "steady")])

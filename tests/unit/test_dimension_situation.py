@@ -17,7 +17,7 @@ def click(day: float, **data: object):  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize(
     ("days", "usual"),
     [
-        ([SATURDAY, SATURDAY + 1] * 5, "weekend"),
+        ([SATURDAY + 7 * (n // 2) + n % 2 for n in range(10)], "weekend"),
         ([SATURDAY + 2 + n for n in range(5)] * 2, "workday"),
         ([SATURDAY + n for n in range(7)], "any"),  # every day alike, so more of it on workdays: there are more of them
     ],
@@ -26,6 +26,18 @@ def test_a_day_of_the_weekend_is_compared_with_a_workday(days: list[int], usual:
     week = derived("situation", *(click(day + n / 100) for n, day in enumerate(days))).week
     assert week.value == usual
     assert week.of == (10 if len(days) == 10 else 5)
+
+
+def test_one_saturday_makes_no_habit_and_three_do() -> None:
+    def week(*days: int, now: float | None = None) -> object:
+        view = derived("situation", *(click(day + n / 1440) for day in days for n in range(30)), now=now)
+        return view and view.week.value
+
+    assert week(SATURDAY) is None
+    assert week(SATURDAY, SATURDAY + 1) is None
+    assert week(SATURDAY, SATURDAY + 7, SATURDAY + 14) == "weekend"
+    assert week(SATURDAY, SATURDAY + 7, SATURDAY + 14, now=SATURDAY + 89) == "weekend"
+    assert week(SATURDAY, SATURDAY + 7, SATURDAY + 14, now=SATURDAY + 90) is None, "facts know its days no more"
 
 
 def test_few_events_tell_no_habit() -> None:

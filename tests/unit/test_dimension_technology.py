@@ -50,12 +50,17 @@ def test_more_lines_than_are_counted_one_by_one_are_still_all_counted() -> None:
 
 
 def test_self_service_or_somebodys_help() -> None:
-    alone = [click(n / 10, "app") for n in range(20)]
+    alone = [click(n / 5, "app") for n in range(20)]
     calls = [event("conversation.closed", 3 + n, conversation_id=f"c{n}", channel="phone") for n in range(4)]
     chats = [event("conversation.closed", 3 + n, conversation_id=f"d{n}", channel="app") for n in range(12)]
     assert derived("technology", *alone).service.value == "self_service"
     assert derived("technology", *alone, *calls).service.value == "both"
     assert derived("technology", *alone, *chats).service.value == "human", "a chat in the app is somebody's help"
+
+
+def test_one_session_makes_no_habit_of_helping_oneself() -> None:
+    assert derived("technology", *(click(1 + n / 1440, "app") for n in range(30))).service is None
+    assert derived("technology", *(click(1 + n % 3, "app") for n in range(30))).service.value == "self_service"
 
 
 def test_to_hang_up_on_a_call_is_not_to_ask_for_help() -> None:
