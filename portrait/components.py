@@ -8,8 +8,28 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from portrait.dimensions.registry import DIMENSIONS
 from portrait.features.registry import FEATURES
 from schemas.registry import EVENT_TOPICS, TYPES
+
+#: Fields, and members of fields, and the features that they read. Declarations tell it of whole features and dimensions; the risk
+#: reads its own (`portrait.models.churn`), the value follows from the risk, and the stage of prospects from their first event.
+_RISK = ("activity", "behaviour", "consumption", "needs", "feedback", "contacts", "social", "voice")
+READS: dict[str, tuple[str, ...]] = {
+    **{feature.name: (feature.name,) for feature in FEATURES},
+    **{dimension.name: dimension.reads for dimension in DIMENSIONS},
+    "lifecycle": ("activity", "consumption"),
+    "risk": _RISK,
+    "value": _RISK,
+    "journey": ("behaviour", "consumption", "needs", "social", "feedback", "voice"),
+    "behaviour.content": ("behaviour",),
+    "channels.messages": ("contacts",),
+    "channels.social": ("social",),
+    "decisions.enters_by": ("behaviour",),
+    "experience.breaks": ("behaviour", "consumption", "needs", "feedback", "contacts"),
+    "experience.recommends": ("feedback",),
+    "social.rivals_90d": ("social",),
+}
 
 
 class Component(NamedTuple):
@@ -18,7 +38,7 @@ class Component(NamedTuple):
     name: str
     zh: str
     fields: tuple[str, ...]
-    features: tuple[str, ...]  # whose evidence it rests on most
+    features: tuple[str, ...]  # whose evidence it rests on most: as fresh as that is the component
     rule: str  # for people, in a line
     bound: str  # of what is kept
     tests: tuple[str, ...]  # files in tests/unit
@@ -26,19 +46,24 @@ class Component(NamedTuple):
     main: bool = True  # one of the nine dimensions
 
     @property
-    def events(self) -> tuple[str, ...]:
-        """Types of events that feed it; a topic's name where all of its types do."""
-        folded: set[type] = set()
-        for feature in FEATURES:
-            if feature.name in self.features:
-                folded |= feature.folds.keys() if feature.every is None else {event.data for _, event in TYPES.values()}
-        if folded >= {event.data for _, event in TYPES.values()}:
-            return ("every event",)
-        found: list[str] = []
-        for topic in EVENT_TOPICS:
-            named = [event.name for event in topic.events if event.data in folded]
-            found += [topic.name] if len(named) == len(topic.events) else named
-        return tuple(found)
+    def events(self) -> dict[str, tuple[str, ...]]:
+        """By field."""
+        return {field: events_of(READS[field]) for field in self.fields}
+
+
+def events_of(features: tuple[str, ...]) -> tuple[str, ...]:
+    """Types of events that feed these features; a topic's name where all of its types do."""
+    folded: set[type] = set()
+    for feature in FEATURES:
+        if feature.name in features:
+            folded |= feature.folds.keys() if feature.every is None else {event.data for _, event in TYPES.values()}
+    if folded >= {event.data for _, event in TYPES.values()}:
+        return ("every event",)
+    found: list[str] = []
+    for topic in EVENT_TOPICS:
+        named = [event.name for event in topic.events if event.data in folded]
+        found += [topic.name] if len(named) == len(topic.events) else named
+    return tuple(found)
 
 
 _DERIVED = "nothing beyond the facts that it reads; a view of at most 700 bytes"

@@ -24,7 +24,7 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from cli.main import VERBS, LazyVerbs, load_verb
-from portrait.components import COMPONENTS
+from portrait.components import COMPONENTS, Component
 from portrait.dimensions.registry import DIMENSIONS
 from portrait.dimensions.use import SUGGESTIONS
 from portrait.rules import risk_rose, valued_complaint
@@ -226,12 +226,21 @@ def trust_table() -> str:
 def components_table() -> str:
     rows = []
     for part in COMPONENTS:
-        fields, events = ", ".join(f"`{f}`" for f in part.fields), ", ".join(map(backticked, part.events))
+        fields, events = ", ".join(f"`{f}`" for f in part.fields), fed_by(part)
         tests = ", ".join(f"`{test.removesuffix('.py')}`" for test in part.tests)
         name = f"**{part.name}**" if part.main else part.name
         rows.append(f"| {name} | {part.zh} | {fields} | {events} | {part.rule} | {part.bound} | {tests} |")
     heads = "| Of a portrait | In Chinese | Fields | Events that feed it | Rule | What is kept, at most | Tests in `tests/unit` |"
     return "\n".join([heads, "|---|---|---|---|---|---|---|", *rows])
+
+
+def fed_by(part: Component) -> str:
+    """Fields that the same events feed are told together."""
+    together: dict[tuple[str, ...], list[str]] = {}
+    for field, events in part.events.items():
+        together.setdefault(events, []).append(f"`{field}`")
+    cells = [(", ".join(fields), ", ".join(map(backticked, events))) for events, fields in together.items()]
+    return cells[0][1] if len(cells) == 1 else "; ".join(f"{fields}: {events}" for fields, events in cells)
 
 
 def tags_table() -> str:

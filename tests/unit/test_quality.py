@@ -11,15 +11,21 @@ import pytest
 from typer.testing import CliRunner
 
 from cli import main, quality
-from portrait.components import COMPONENTS
+from portrait.components import COMPONENTS, READS
+from portrait.dimensions.base import Facts
 from portrait.dimensions.registry import DIMENSIONS
 from portrait.features.registry import FEATURES
+from portrait.journey import journey
+from portrait.models import churn
 from portrait.quality import COUNTED, Assessment
 from portrait.state import State, encode
+from portrait.structures import DAY_MS
 from profile_store.contract import Loaded
 from schemas.attributes import ATTRIBUTES
 from schemas.cleaning import FIELDS
+from schemas.examples import event as example
 from schemas.profile import Profile
+from schemas.registry import TYPES
 from streams.intake import take_in
 from streams.metrics import Metrics
 from tests.corekit import DAY0, Customer, click, event, order
@@ -98,6 +104,40 @@ def test_components_name_what_there_is() -> None:
     assert len(checked) == len(set(checked))
     assert set(checked) == FIELDS, "each field that cleaning may refuse belongs to one component"
     assert set(checked) - ATTRIBUTES - COUNTED.keys() <= {"resolution", "rivals"}, "what is accepted of the others is counted"
+
+
+class Noting:
+    """The parts of a state, noting which are read."""
+
+    def __init__(self, parts: Any) -> None:
+        self._parts = parts
+        self.read: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        self.read.add(name)
+        return getattr(self._parts, name)
+
+
+def test_components_name_the_events_of_all_that_their_fields_read() -> None:
+    customer = Customer()
+    for n, kind in enumerate(TYPES):
+        data = example(kind)["data"]
+        data.pop("name", None)
+        customer.sees(event(kind, 700 + n, **data))  # after what the examples refer to
+    state, today = customer.known, DAY0 + 760
+    for dimension in DIMENSIONS:
+        noting = Noting(state.parts)
+        dimension.derive(Facts(noting, state.stage, today, today * DAY_MS, state.rhythm))
+        assert noting.read <= set(READS[dimension.name]), dimension.name
+    for name, look in {
+        "risk": lambda parts: churn.features(parts, state.rhythm, today, churn.fresh(60)),
+        "journey": lambda parts: journey(parts, state.rhythm.count, state.stage, today),
+    }.items():
+        noting = Noting(state.parts)
+        assert look(noting) is not None
+        assert noting.read <= set(READS[name]), name
+    for name, features in READS.items():
+        assert set(features) <= set(READS[name.partition(".")[0]]), f"{name}: a member reads no more than the whole"
 
 
 class Reader:
