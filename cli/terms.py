@@ -139,7 +139,7 @@ VALUES_ZH: Mapping[str, str] = {
     "writes": "原创", "passes_on": "转发",
     "open_complaint": "未结投诉", "late_delivery": "迟到", "unmet_search": "未搜到", "abandoned_cart": "弃购",
     "unsolved": "未解决", "refusal": "拒收",
-    "severe_complaint": "严重投诉", "complains_again": "反复投诉", "unhappy": "不满",
+    "severe_complaint": "严重投诉", "urgent_complaint": "紧急投诉", "complains_again": "反复投诉", "unhappy": "不满",
     "warmer": "转暖", "cooler": "转冷",
     "promoter": "推荐者", "passive": "中立者", "detractor": "贬损者",
     "content": "内容", "referral": "引荐", "follow": "关注", "item": "商品", "search": "搜索", "cart": "购物车", "app": "应用",

@@ -60,7 +60,8 @@ class Experience(View, frozen=True, kw_only=True):
     service: list[str] = []  # complaint, and channels of conversations
     advocacy: list[str] = []  # rating, survey, and platforms on which they spoke
     breaks: Counts = {}  # open_complaint, late_delivery, unmet_search, abandoned_cart, unsolved, refusal -> at least so many
-    #: What calls for an excuse now: severe_complaint (an open one), complains_again (three in 90 days), late_delivery and unhappy
+    #: What calls for an excuse now: severe_complaint and urgent_complaint (open ones; urgent by
+    #: what is written: danger, threats), complains_again (three in 90 days), late_delivery and unhappy
     #: (few stars, a low recommendation, a conversation that solved nothing), both in 30 days
     trouble: list[str] = []
     messages_each: int = 0  # in a conversation, on average at least so many
@@ -130,6 +131,8 @@ def _trouble(parts: Any, today: int) -> tuple[list[str], int]:
     if needs is not None:
         if any(not case.resolved_ms and case.severity >= SEVERE for case in needs.cases):
             found.append("severe_complaint")
+        if needs.urgent:
+            found.append("urgent_complaint")
         again, due_day = _often(needs.days, today)
         if again:
             found.append("complains_again")

@@ -100,6 +100,10 @@ def _complaint(facts: Facts) -> tuple[bool, int]:
     return needs is not None and any(not case.resolved_ms for case in needs.cases), NEVER
 
 
+def _urgent(facts: Facts) -> tuple[bool, int]:
+    return facts.parts.needs.urgent, NEVER
+
+
 def _late(facts: Facts) -> tuple[bool, int]:
     return lately(facts.parts.consumption.late_days, facts.today, TROUBLE_DAYS)
 
@@ -151,6 +155,16 @@ def _new(facts: Facts) -> tuple[bool, int]:
 
 #: The most urgent first.
 SUGGESTIONS = (
+    Suggestion(
+        Reason(
+            "use.call-at-once",
+            "Call at once: an open complaint speaks of danger, or cannot wait.",
+            "立即致电：有未结投诉涉及人身安全或刻不容缓。",
+        ),
+        _urgent,
+        "needs",
+        sells=False,
+    ),
     Suggestion(
         Reason("use.solve-complaint", "Solve the open complaint before anything else.", "先解决未结投诉，再谈其他。"),
         _complaint,

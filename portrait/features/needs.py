@@ -19,6 +19,8 @@ from schemas.event import Event
 
 CASES_MAX, CATEGORIES_MAX, PRODUCTS_MAX, SHOWN = 8, 8, 6, 3
 SEVERITIES = ("low", "medium", "high", "critical")
+#: Of the urgency of texts, the greatest: danger to people, or several reasons not to wait (docs/language.md).
+URGENT = 3
 
 
 class Case(Part, array_like=True, gc=False, order=True):
@@ -51,6 +53,11 @@ class Needs(Part, array_like=True, gc=False):
     @property
     def open(self) -> int:
         return sum(1 for case in self.cases if not case.resolved_ms)
+
+    @property
+    def urgent(self) -> bool:
+        """Whether the texts of an open complaint are most urgent, however severe its publisher calls it."""
+        return any(not case.resolved_ms and case.urgency >= URGENT for case in self.cases)
 
 
 def case_of(part: Needs, opened_ms: int, complaint_id: str) -> Case:

@@ -84,6 +84,14 @@ def test_trouble_is_what_calls_for_an_excuse_now() -> None:
     assert derived("experience", complaint(0, "K1", severity="medium"), rated(1, 3)).trouble == []
 
 
+def test_a_text_that_tells_of_danger_is_trouble_and_the_severity_stays_as_it_was_told() -> None:
+    danger = complaint(0, "K1", text="充电宝爆炸了，孩子受伤住院", severity="low")
+    solved = event("complaint.resolved", 3, complaint_id="K1", opened_at=rfc3339(at(0)))
+    assert derived("experience", danger).trouble == ["urgent_complaint"]
+    assert derived("experience", danger, solved).trouble == []
+    assert derived("experience", complaint(0, "K1", text="颜色不好看")).trouble == []
+
+
 def test_three_complaints_in_90_days_are_too_many() -> None:
     three = [complaint(day, f"K{day}") for day in (0, 10, 20)]
     assert derived("experience", *three[:2]).trouble == []

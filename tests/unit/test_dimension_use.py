@@ -55,6 +55,16 @@ def test_each_fact_suggests_something(code: str, events: list[Event]) -> None:
     assert codes(*events, now=8) == [code]
 
 
+DANGER = "充电宝爆炸了，孩子受伤住院"
+
+
+def test_an_urgent_text_comes_first_however_severe_its_publisher_calls_it() -> None:
+    assert codes(late(2), complaint(3, text=DANGER), now=4) == ["call-at-once", "solve-complaint", "apologise-late"]
+    assert codes(complaint(3, text="颜色不好看"), now=4) == ["solve-complaint"]
+    solved = event("complaint.resolved", 4, complaint_id="K1", opened_at=rfc3339(at(3)))
+    assert codes(complaint(3, text=DANGER), solved, now=5) == []
+
+
 def test_who_is_silent_is_to_be_won_back() -> None:
     buys = [order(day) for day in range(0, 50, 10)]
     assert codes(*buys, now=45) == []
