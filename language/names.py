@@ -35,12 +35,14 @@ Spellings = Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length
 class Book(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Names of three kinds, each with its further spellings: ``{"rivals": {"FeatherRun": ["轻羽"]}}``.
 
-    Rivals and brands get the one form that they have in mentions, products stay as they are written here.
+    Rivals and brands get the one form that they have in mentions, products stay as they are written here. ``never`` holds
+    longer words in which a name is none: ``["年轻羽毛球"]``.
     """
 
     rivals: dict[str, Spellings] = {}
     brands: dict[str, Spellings] = {}
     products: dict[str, Spellings] = {}
+    never: Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=SPELLINGS_MAX)] = []
 
 
 class Names:
@@ -48,9 +50,9 @@ class Names:
 
     def __init__(self, book: Book) -> None:
         """Raises ValueError for a name that can't be one, or that stands for two things."""
-        self._rivals = _Finder("rivals", book.rivals, titled)
-        self._brands = _Finder("brands", book.brands, titled)
-        self._products = _Finder("products", book.products, str.strip)
+        self._rivals = _Finder("rivals", book.rivals, titled, book.never)
+        self._brands = _Finder("brands", book.brands, titled, book.never)
+        self._products = _Finder("products", book.products, str.strip, book.never)
 
     def read(self, data: Any) -> Any:
         """The data of an event, with what its text names. Posts and shares: rivals, brands. Opened complaints: the product."""
@@ -71,7 +73,9 @@ class Names:
 class _Finder:
     """By the first two characters, so that the time grows little with the number of names."""
 
-    def __init__(self, kind: str, names: Mapping[str, Sequence[str]], of: Callable[[str], str | None]) -> None:
+    def __init__(
+        self, kind: str, names: Mapping[str, Sequence[str]], of: Callable[[str], str | None], never: Sequence[str]
+    ) -> None:
         self._name: dict[str, str] = {}  # by spelling, without blanks and hyphens
         self._begun: dict[str, list[re.Pattern[str]]] = {}
         spellings: set[str] = set()
@@ -83,6 +87,8 @@ class _Finder:
                 spellings.add(self._add(kind, name, spelling))
         if len(self._name) > SPELLINGS_MAX:
             raise ValueError(f"{kind}: {len(self._name):,} spellings, of which at most {SPELLINGS_MAX:,} can be looked for")
+        if spellings:
+            spellings |= {self._add("never", "", word) for word in never}  # found as nobody's
         # The longest first: "feather run pro" is not "feather run".
         for spelling in sorted(spellings, key=lambda spelling: (-len(spelling), spelling)):
             form = _JOINTS.sub("", spelling)
@@ -94,9 +100,9 @@ class _Finder:
         normal = normalise(spelling).strip("- ")
         form = _JOINTS.sub("", normal)
         if len(form) < SPELLING_LENGTH_LEAST:
-            raise ValueError(f"{kind}: {name}: the spelling {spelling!r} is too short to be found in texts")
+            raise ValueError(f"{kind}: {name or spelling}: the spelling {spelling!r} is too short to be found in texts")
         if self._name.setdefault(form, name) != name:
-            raise ValueError(f"{kind}: {spelling!r} stands for {self._name[form]!r} and for {name!r}")
+            raise ValueError(f"{kind}: {spelling!r} stands for {self._name[form]!r} and for {name or 'nothing'!r}")
         return normal
 
     def found(self, text: str) -> list[str]:
@@ -114,7 +120,7 @@ class _Finder:
             else:
                 names.add(self._name[_JOINTS.sub("", match[0])])
                 at = match.end()
-        return sorted(names)
+        return sorted(names - {""})
 
     def among(self, text: str, told: list[str]) -> list[str]:
         """``told`` itself where nothing is to be added."""

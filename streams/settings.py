@@ -77,6 +77,8 @@ def load(environ: Mapping[str, str]) -> Settings:
                 given[name] = Path(file).read_text().strip()
             except OSError as error:
                 raise SettingsError(f"{variable}_FILE: {error}") from error
+            if not given[name]:
+                raise SettingsError(f"{variable}_FILE: {file} is empty; write the value into it, or unset {variable}_FILE")
         elif variable in environ:
             given[name] = environ[variable]
     try:

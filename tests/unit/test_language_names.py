@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from language.names import Book, Names, load
@@ -57,6 +59,21 @@ def test_what_the_publisher_told_stays_and_stands_first() -> None:
     assert NAMES.read(posted("ace", rivals=told)).rivals == told
 
 
+def test_a_chinese_name_is_found_anywhere_but_in_the_longer_words_that_are_never_it() -> None:
+    text = "年轻羽毛球手不穿"
+    assert NAMES.read(posted(text)).rivals == ["Featherrun"]
+    book = Book(rivals={"FeatherRun": ["轻羽"]}, brands={"Cloud": ["球手"]}, never=["年輕羽毛球", "轻羽绒服"])
+    names = Names(book)
+    data = posted(text)
+    assert names.read(data) is data
+    assert names.read(posted(f"{text}，轻羽绒服也不穿，还是轻羽好")).rivals == ["Featherrun"]
+
+
+def test_blanks_and_hyphens_may_lack_and_none_may_be_added() -> None:
+    assert NAMES.read(posted("featherrun")).rivals == ["Featherrun"]
+    assert NAMES.read(posted("Cloud Step")).brands == []
+
+
 def test_complaints_name_their_product_if_there_is_only_one() -> None:
     def product(text: str, told: str | None = None) -> str | None:
         found: ComplaintOpened = NAMES.read(ComplaintOpened(complaint_id="c", text=text, product=told))
@@ -79,6 +96,8 @@ def test_other_events_and_events_without_a_text_stay_the_very_same() -> None:
         (b'{"rivals": {"A": []}}', "too short"),
         (b'{"rivals": {"Ace": ["ACE"], "Base": ["ace"]}}', "stands for"),
         (b'{"rivals": {" ": []}}', "is no name"),
+        (b'{"rivals": {"Ace": []}, "never": ["ace"]}', "'Ace' and for 'nothing'"),
+        (b'{"rivals": {"Ace": []}, "never": ["a"]}', "never: a: .*too short"),
         (b'{"rivals": ["Ace"]}', r"\$\.rivals"),
         (b'{"rival": {}}', "unknown field"),
         (b"not json", "JSON"),
@@ -95,6 +114,15 @@ def test_the_setting() -> None:
     assert names_of(load_settings({})) is None
     names = names_of(load_settings({"PORTRAIT_NAMES": '{"rivals": {"Ace": []}}'}))
     assert names is not None and names.read(posted("ace")).rivals == ["Ace"]
+
+
+def test_an_empty_file_is_not_taken_for_no_list(tmp_path: Path) -> None:
+    file = tmp_path / "names.json"
+    file.write_text(" \n")
+    with pytest.raises(SettingsError, match=r"PORTRAIT_NAMES_FILE: .*names\.json is empty"):
+        load_settings({"PORTRAIT_NAMES_FILE": str(file)})
+    file.write_text('{"rivals": {"Ace": []}}')
+    assert names_of(load_settings({"PORTRAIT_NAMES_FILE": str(file)})) is not None
 
 
 def test_workers_and_the_oracle_fold_the_same() -> None:
