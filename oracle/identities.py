@@ -119,7 +119,7 @@ def _shown(name: str) -> str:
 
 def _told(event: Event, name: str) -> str:
     word = event.data.kind if name == event.data.other else event.data.key_kind or "customer"
-    return word.casefold() if word.casefold() in KINDS else "anonymous"
+    return word.casefold() if word.casefold() in KINDS else "customer"
 
 
 def _nobody(name: str) -> bool:

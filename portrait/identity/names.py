@@ -86,9 +86,9 @@ def kind_of(name: str) -> str:
 
 
 def kind_told(kind: str) -> str:
-    """What a publisher's word for a kind means: what nobody knows is no more than a trace."""
+    """What a publisher's word for a kind means. One that nobody knows (member, user) counts as a customer, whom no rule merges."""
     word = kind.casefold()
-    return word if word in RANK else ANONYMOUS
+    return word if word in RANK else CUSTOMER
 
 
 def is_blocked(name: str) -> bool:

@@ -129,6 +129,13 @@ def whys(found: Resolution) -> dict[tuple[str, str], str]:
     return {(p.a, p.b): p.why for p in found.proposals}
 
 
+def test_customers_by_another_word_are_two_until_somebody_decides() -> None:
+    words = [link("C1", "C2", 1, kind="member"), link("C3", "C1", 2, kind="Account")]
+    found = persons(*words)
+    assert whys(found) == {("C1", "C2"): "two-customers", ("C1", "C3"): "two-customers"}
+    assert found.persons == oracle.identities.persons(words)
+
+
 def test_a_person_goes_by_their_best_identity() -> None:
     found = persons(link("cookie1", "device:d1", 1), link("C9", "cookie1", 2), link("C9", "email:~1", 3))
     assert set(found.persons.values()) == {"C9"}

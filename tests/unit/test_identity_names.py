@@ -93,7 +93,14 @@ def test_values_of_somebody_are_not(key: str) -> None:
 def test_a_link_names_a_key_or_the_address_itself() -> None:
     assert linked_of("lin@shop.cn", "email", SECRET) == identity_of("email:lin@shop.cn", SECRET)
     assert linked_of("email:lin@shop.cn", "email", SECRET) == identity_of("email:lin@shop.cn", SECRET)
-    assert linked_of("cookie-5f2", "cookie", SECRET) == Identity("anonymous", "cookie-5f2")
+    assert linked_of("cookie-5f2", "Anonymous", SECRET) == Identity("anonymous", "cookie-5f2")
+    assert linked_of("M-17", "member", SECRET) == Identity("customer", "M-17")
     assert linked_of("C2", "customer", SECRET) == Identity("customer", "C2")
     assert linked_of("device:d1", "anonymous", SECRET) == Identity("device", "device:d1"), "its form shows what it is"
-    assert kind_told("Cookie") == "anonymous"
+    assert kind_told("Device") == "device"
+
+
+@pytest.mark.parametrize("word", ["member", "user", "account", "cookie", ""])
+def test_a_word_for_a_kind_that_nobody_knows_says_that_it_is_a_customer(word: str) -> None:
+    """Who guesses wrong so leaves a proposal to decide; who guessed a trace would make two customers one."""
+    assert kind_told(word) == "customer"
