@@ -14,12 +14,12 @@ from rich.table import Table
 from rich.tree import Tree
 
 from cli import output
-from cli.people import REASONS, WAITING, Graph, Word, graph_of, name_of, proposed, words_of
+from cli.people import REASONS, WAITING, Graph, Word, graph_of, kinds_of, name_of, proposed, words_of
 from cli.present import plain
 from cli.publish import Defaults, Ready, prepare
 from portrait.identity.graph import Join, Proposal, way
 from portrait.identity.links import Link
-from portrait.identity.names import kind_of
+from portrait.identity.names import CUSTOMER, kind_of
 from portrait.state import BrokenState, NewerFormat
 from schemas.event import Rejection
 from streams import kafka
@@ -34,10 +34,11 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="An identity: a customer's
 Other = Annotated[str, typer.Argument(metavar="OTHER", help="Another identity.")]
 By = Annotated[str, typer.Option(help="Who decides it. If not given, who is logged in here.")]
 KeyKind = Annotated[
-    str | None, typer.Option("--key-kind", help="What ID is, where its form does not show it and it is no customer.")
+    str | None, typer.Option("--key-kind", help="What ID is, where its form does not show it: if not given, as is known of it.")
 ]
 OtherKind = Annotated[
-    str | None, typer.Option("--kind", help="What OTHER is, where its form does not show it: customer, if not given.")
+    str | None,
+    typer.Option("--kind", help="What OTHER is, where its form does not show it: if not given, as is known of it, or customer."),
 ]
 
 
@@ -157,11 +158,11 @@ def link(
     portrait identity link C-1024 C-2048 --by lin
     portrait identity unlink C-1024 C-2048      takes it back, exactly
 
-    Exit codes: 0 the broker has it, 2 these can't be linked, 3 Kafka can't be reached.
+    Exit codes: 0 the broker has it, 2 these can't be linked, 3 Kafka or Redis can't be reached.
     """
     settings = output.settings()
     identity, other = _ends(settings, identity, other)
-    data = _data(other, kind, key_kind) | {"confidence": confidence}
+    data = _data(settings, identity, other, kind, key_kind) | {"confidence": confidence}
     _publish(settings, "identity.linked", identity, data if rule else data | {"by": by or getpass.getuser()}, json)
 
 
@@ -180,11 +181,11 @@ def unlink(
     \b
     portrait identity unlink C-1024 device:5f2 --reason "the family's tablet"
 
-    Exit codes: 0 the broker has it, 2 these can't be linked, 3 Kafka can't be reached.
+    Exit codes: 0 the broker has it, 2 these can't be linked, 3 Kafka or Redis can't be reached.
     """
     settings = output.settings()
     identity, other = _ends(settings, identity, other)
-    data = _data(other, kind, key_kind) | {"by": by or getpass.getuser()}
+    data = _data(settings, identity, other, kind, key_kind) | {"by": by or getpass.getuser()}
     _publish(settings, "identity.unlinked", identity, data if reason is None else data | {"reason": reason}, json)
 
 
@@ -203,9 +204,15 @@ def _ends(settings: Settings, identity: str, other: str) -> tuple[str, str]:
     return identity, other
 
 
-def _data(other: str, kind: str | None, key_kind: str | None) -> dict[str, Any]:
-    """What both kinds of events say of the two."""
-    return {"other": other, "kind": kind or kind_of(other)} | ({"key_kind": key_kind} if key_kind else {})
+def _data(settings: Settings, identity: str, other: str, kind: str | None, key_kind: str | None) -> dict[str, Any]:
+    """What both kinds of events say of the two: what is given, else what workers know."""
+    asked = [name for name, told in ((identity, key_kind), (other, kind)) if told is None and kind_of(name) == CUSTOMER]
+    try:
+        known = output.run(kinds_of(settings, asked)) if asked else {}
+    except (BrokenState, NewerFormat) as error:
+        output.fail(str(error))
+    kind, key_kind = kind or known.get(other, kind_of(other)), key_kind or known.get(identity, CUSTOMER)
+    return {"other": other, "kind": kind} | ({"key_kind": key_kind} if key_kind != CUSTOMER else {})
 
 
 def _publish(settings: Settings, type_: str, identity: str, data: dict[str, Any], json: bool) -> None:

@@ -92,6 +92,13 @@ async def graph_of(settings: Settings, ids: Iterable[str]) -> Graph:
     return Graph(states, resolve({name: state.links for name, state in states.items()}))
 
 
+async def kinds_of(settings: Settings, names: Iterable[str]) -> dict[str, str]:
+    """What workers know that these are. Raises BrokenState, NewerFormat."""
+    reader = _reader(settings)
+    async with reader:
+        return {name: own_kind(name, (await _state(reader, name)).links) for name in names}
+
+
 async def proposed(settings: Settings) -> list[Proposal]:
     """Of all persons. Holds the links of everybody who has any. Raises BrokenState, NewerFormat."""
     links: dict[str, Links | None] = {}

@@ -36,8 +36,9 @@ class Said:
         return sorted({other for pair in self.pairs if name in pair for other in pair if other != name})
 
     def kind(self, name: str) -> str:
-        """As the form shows it, or the last word about anybody and this one told it."""
-        return _shown(name) or [_told(e, name) for e in self.words if name in _ends(e)][-1]
+        """As the form shows it, or the last link of anybody and this one told it; what ends one tells nothing."""
+        told = [_told(e, name) for e in self.words if name in _ends(e) and isinstance(e.data, IdentityLinked)]
+        return _shown(name) or (told[-1] if told else "customer")
 
     def customers(self, name: str) -> list[str]:
         """Those to whom it is linked, surely or by decision, as the last word about the two tells their kind; by first links."""

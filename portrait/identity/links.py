@@ -38,7 +38,7 @@ class Links(msgspec.Struct, array_like=True, gc=False):
 
     others: dict[str, Link] = field(default_factory=dict)
     shared: bool = False
-    kind: str = ""  # of this one, as it was last told; "" where its name shows it
+    kind: str = ""  # of this one, as a link last told it; "" where its name shows it, or none has
     told: tuple[int, int] = (0, 0)  # when that was, and by which event
 
 
@@ -78,7 +78,7 @@ def fold_link(links: Links | None, me: str, event: Event) -> tuple[Links | None,
     partner, new = (other, link) if me == key else (key, turned(link))
     links = links or Links()
     before = links.told, links.shared, links.others.get(partner)
-    if kind_of(me) == CUSTOMER:
+    if new.on and kind_of(me) == CUSTOMER:  # who turns a link down says nothing of what the two are
         links.told, links.kind = max((links.told, links.kind), ((new.ms, new.event), new.mine))
     if partner in links.others:
         links.others[partner] = later(links.others[partner], new)

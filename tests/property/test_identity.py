@@ -45,7 +45,7 @@ KINDS = {"cookie1": "anonymous", "cookie2": "anonymous"}
 
 def link(key: str, other: str, ms: int, *, on: bool = True, **data: Any) -> Event:
     kind = KINDS.get(other) or (other.partition(":")[0] if ":" in other else data.pop("kind", "customer"))
-    of = IdentityLinked if on else IdentityUnlinked
+    of, kind = (IdentityLinked, kind) if on else (IdentityUnlinked, "customer")
     told = of(other=other, kind=kind, key_kind=KINDS.get(key), **data)
     digest = blake2b(repr((key, other, ms, on, data)).encode(), digest_size=8).digest()
     return Event(key, 6, ms, 0, digest, "e", told, source="/test")
@@ -134,6 +134,15 @@ def test_customers_by_another_word_are_two_until_somebody_decides() -> None:
     found = persons(*words)
     assert whys(found) == {("C1", "C2"): "two-customers", ("C1", "C3"): "two-customers"}
     assert found.persons == oracle.identities.persons(words)
+
+
+def test_who_turns_a_proposal_down_says_nothing_of_what_the_two_are() -> None:
+    words = [link("C1", "cookie1", 1), link("C2", "cookie1", 2)]
+    down = Event(
+        "C2", 6, 3, 0, b"8 bytes.", "e", IdentityUnlinked(other="cookie1", kind="customer", key_kind="device"), source="/cli"
+    )
+    found = persons(*words, down)
+    assert found.persons == {"C1": "C1", "cookie1": "C1", "C2": "C2"} == oracle.identities.persons([*words, down])
 
 
 def test_a_person_goes_by_their_best_identity() -> None:

@@ -167,6 +167,16 @@ def test_a_link_and_its_end_are_events_of_whoever_decides(shop: Shop) -> None:
     ]  # fmt: skip
 
 
+def test_they_say_of_the_two_what_is_known_of_them(shop: Shop) -> None:
+    shop.says("C1", "identity.linked", other="cookie-5f2", kind="anonymous")
+    assert invoke("unlink", "C21", "cookie-5f2", "--by", "lin")[0] == output.OK
+    assert invoke("link", "cookie-5f2", "C21", "--rule")[0] == output.OK
+    assert [event for _, _, event in shop.sent] == [
+        {"type": "identity.unlinked", "other": "cookie-5f2", "kind": "anonymous", "by": "lin"},
+        {"type": "identity.linked", "other": "C21", "kind": "customer", "key_kind": "anonymous", "confidence": 1.0},
+    ]
+
+
 @pytest.mark.parametrize("words", [("C1", "C1"), ("C1", "email:li@shop.cn"), ("phone:13800138000", "C1"), ("C1", "x" * 300)])
 def test_what_nobody_could_mean_is_refused(shop: Shop, words: tuple[str, ...]) -> None:
     assert invoke("link", *words)[0] == invoke("unlink", *words)[0] == output.USAGE
