@@ -21,7 +21,7 @@ class Said:
 
     def __init__(self, events: Iterable[Event]) -> None:
         told = of_type(events, IdentityLinked, IdentityUnlinked)
-        self.words = sorted((e for e in told if e.customer_id != e.data.other), key=lambda e: (e.time_ms, _number(e)))
+        self.words = sorted((e for e in told if e.customer_id != e.data.other), key=_order)
         self.names = sorted({name for e in self.words for name in _ends(e)})
         self.pairs = sorted({tuple(sorted(_ends(e))) for e in self.words})
 
@@ -108,8 +108,9 @@ def _ends(event: Event) -> set[str]:
     return {event.customer_id, event.data.other}
 
 
-def _number(event: Event) -> int:
-    return int.from_bytes(event.hash, "little")
+def _order(event: Event) -> tuple[int, bool, int]:
+    """By which the last word stands: at one time that which ends a link."""
+    return event.time_ms, isinstance(event.data, IdentityUnlinked), int.from_bytes(event.hash, "little")
 
 
 def _shown(name: str) -> str:

@@ -1,7 +1,8 @@
 """The links of one identity: what was said of it and each other identity, in any order the same.
 
-A link is a register: of all that was said of two identities, the word of the greatest (time, event) stands. Both identities
-keep it, so each finds the other; where one is behind, the later word of the two counts.
+A link is a register: of all that was said of two identities, the word of the greatest time stands, of one time the end of the
+link, and else that of the greatest hash. Both identities keep it, so each finds the
+other; where one is behind, the later word of the two counts.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ class Links(msgspec.Struct, array_like=True, gc=False):
 
 
 def later(a: Link, b: Link) -> Link:
-    """The word that stands, with the first time of both."""
-    word = a if (a.ms, a.event) >= (b.ms, b.event) else b
+    """The word that stands, with the first time of both. Of one time (of many it is whole seconds) the end of the link."""
+    word = a if (a.ms, not a.on, a.event) >= (b.ms, not b.on, b.event) else b
     first_ms = min(a.first_ms, b.first_ms)
     return word if word.first_ms == first_ms else msgspec.structs.replace(word, first_ms=first_ms)
 

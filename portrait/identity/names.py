@@ -86,7 +86,7 @@ def kind_of(name: str) -> str:
 
 
 def kind_told(kind: str) -> str:
-    """What a publisher's word for a kind means. One that nobody knows (member, user) counts as a customer, whom no rule merges."""
+    """What a publisher's word for a kind means. One that nobody knows (member, user) is a customer, whom no rule merges."""
     word = kind.casefold()
     return word if word in RANK else CUSTOMER
 

@@ -145,6 +145,16 @@ def test_who_turns_a_proposal_down_says_nothing_of_what_the_two_are() -> None:
     assert found.persons == {"C1": "C1", "cookie1": "C1", "C2": "C2"} == oracle.identities.persons([*words, down])
 
 
+@given(st.integers(0, 3), st.integers(0, 3))
+def test_of_one_time_the_end_of_a_link_stands(on: int, off: int) -> None:
+    words = [
+        Event("C1", 6, 5, 0, bytes([on] * 8), "a", IdentityLinked(other="device:d1", kind="device"), source="/crm"),
+        Event("C1", 6, 5, 0, bytes([off] * 8), "b", IdentityUnlinked(other="device:d1", kind="device"), source="/crm"),
+    ]
+    for told in (words, words[::-1]):
+        assert persons(*told).persons == {"C1": "C1", "device:d1": "device:d1"} == oracle.identities.persons(told)
+
+
 def test_a_person_goes_by_their_best_identity() -> None:
     found = persons(link("cookie1", "device:d1", 1), link("C9", "cookie1", 2), link("C9", "email:~1", 3))
     assert set(found.persons.values()) == {"C9"}
