@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 from oracle.tools import of_type
@@ -121,7 +122,9 @@ def _shown(name: str) -> str:
 
 def _told(event: Event, name: str) -> str:
     word = event.data.kind if name == event.data.other else event.data.key_kind or "customer"
-    return word.casefold() if word.casefold() in KINDS else "customer"
+    shown = (c for c in unicodedata.normalize("NFKC", word) if unicodedata.category(c) not in ("Cc", "Cf"))
+    kind = "".join(shown).strip().casefold()
+    return kind if kind in KINDS else "customer"
 
 
 def _nobody(name: str) -> bool:

@@ -9,7 +9,7 @@ import msgspec
 
 from language.names import Names
 from portrait.evolve import Arrival
-from portrait.identity.names import LINKS, Namer
+from portrait.identity.names import LINKS, Namer, may_have_form
 from portrait.state import mark_of
 from schemas.event import Event, Rejection, decode
 from schemas.outputs import DeadLetter, Origin
@@ -60,7 +60,7 @@ def take_in(
         reached = decoded = 0
         for record in of_partition:
             event = decode(topic, record.key, record.value, record.headers, record.timestamp)
-            if isinstance(event, Event) and (":" in event.customer_id or type(event.data) in LINKS):
+            if isinstance(event, Event) and (type(event.data) in LINKS or may_have_form(event.customer_id)):
                 event = namer.named(event)
             if replayed and f"{topic}/{partition}/{record.offset}" in replayed:
                 skipped += 1

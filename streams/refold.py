@@ -12,7 +12,7 @@ from zlib import crc32
 
 from language.names import Names
 from portrait.evolve import Arrival
-from portrait.identity.names import Namer
+from portrait.identity.names import Namer, may_have_form
 from portrait.identity.person import fold_links, own
 from portrait.renew import refold
 from portrait.state import State, mark_of, source_of
@@ -145,7 +145,7 @@ class Refold:
 
     def _may_want(self, record: Record) -> bool:
         """Only decoded it shows whom it concerns: its key has another form than the name, or it links somebody."""
-        return record.topic == LINKING.name or b":" in (record.key or b"")
+        return record.topic == LINKING.name or may_have_form(record.key or b"")
 
     def _fold(self, records: Sequence[Record]) -> None:
         by_partition: dict[TP, list[Record]] = {}

@@ -31,6 +31,8 @@ SCOPED = frozenset(("social", "external"))
 HASH_BYTES = 16
 #: Stands before a hash. No e-mail address or telephone number begins with it.
 HASHED = "~"
+#: A kind, a colon in any width, a value: else EMAIL:… were a customer, in the clear.
+_FORM = re.compile("([^:\uff1a\ufe55\ufe13]*)[:\uff1a\ufe55\ufe13](.*)", re.DOTALL)
 _HASH = re.compile(f"{HASHED}[0-9a-f]{{{2 * HASH_BYTES}}}")
 #: ITU-T E.164: at most 15 digits. Shorter than 5 is an extension, or an emergency.
 PHONE_DIGITS = range(5, 16)
@@ -64,19 +66,25 @@ class BadIdentity(ValueError):
 
 def identity_of(text: str, secret: bytes, country: str = COUNTRY) -> Identity:
     """The identity that a key names. ``secret``: 1 to 64 bytes. Raises BadIdentity."""
-    kind, colon, value = text.partition(":")
-    if not colon or kind not in RANK or kind == CUSTOMER:
+    form = _FORM.fullmatch(text)
+    kind = _plain(form[1]).casefold() if form else CUSTOMER
+    if form is None or kind not in RANK or kind == CUSTOMER:
         return Identity(CUSTOMER, text)
-    return _typed(kind, value, secret, country)
+    return _typed(kind, form[2], secret, country)
+
+
+def may_have_form(key: str | bytes) -> bool:
+    """Does it take `identity_of` to know? Quickly: is there a colon, in any width?"""
+    return not key.isascii() or (":" in key if isinstance(key, str) else b":" in key)
 
 
 def linked_of(other: str, kind: str, secret: bytes, country: str = COUNTRY) -> Identity:
     """The identity that a link names: ``other`` is a key, or the address or number itself if ``kind`` says so."""
-    told = kind_told(kind)
-    if told in PERSONAL and not other.startswith(f"{told}:"):
-        return _typed(told, other, secret, country)
     known = identity_of(other, secret, country)
-    return Identity(told, known.id) if known.kind == CUSTOMER else known
+    if known.kind != CUSTOMER:
+        return known
+    told = kind_told(kind)
+    return _typed(told, other, secret, country) if told in PERSONAL else Identity(told, other)
 
 
 def kind_of(name: str) -> str:
@@ -87,7 +95,7 @@ def kind_of(name: str) -> str:
 
 def kind_told(kind: str) -> str:
     """What a publisher's word for a kind means. One that nobody knows (member, user) is a customer, whom no rule merges."""
-    word = kind.casefold()
+    word = _plain(kind).casefold()
     return word if word in RANK else CUSTOMER
 
 
@@ -137,7 +145,7 @@ class Namer:
         """The event with its names, changed in place; or why it can't have them."""
         data, place = event.data, "key"
         try:
-            if ":" in event.customer_id:
+            if may_have_form(event.customer_id):
                 event.customer_id = identity_of(event.customer_id, self._secret, self._country).id
             if type(data) in LINKS:
                 place = "$.data.other"

@@ -35,6 +35,7 @@ def lived(namer: Namer = NAMER) -> Scene:
     scene.orders("C1")
     scene.orders("email:Lin@Shop.CN")
     scene.orders("email:lin@shop.cn")
+    scene.orders(" Email：lin@shop.cn")
     scene.clicks("social:Weibo:@Lin")
     scene.says("C1", "identity.linked", other="＋86 138 0013 8001", kind="phone")
     scene.says("phone:13800138001", "identity.linked", other="social:weibo:lin", kind="social")
@@ -48,7 +49,7 @@ def test_one_identity_has_one_profile_whatever_form_events_give_it() -> None:
     email, phone = named("email:lin@shop.cn"), named("phone:13800138001")
     assert scene.states().keys() == {"C1", email, phone, "social:weibo:lin"}
     assert scene.states()["C1"].members == sorted(("C1", phone, "social:weibo:lin"))
-    assert json.loads(scene.view(email)["consumption"])["orders"]["total"] == 2
+    assert json.loads(scene.view(email)["consumption"])["orders"]["total"] == 3
     assert scene.view("social:weibo:lin")["goes_by"] == b"C1"
 
 
@@ -66,7 +67,7 @@ def test_without_a_key_they_are_dead_letters_that_say_how_to_mend_it_and_others_
     scene = lived(Namer())
     assert scene.states().keys() == {"C1", "social:weibo:lin"}
     letters = [json.loads(m.value or b"") for m in scene.published if m.topic == DEAD_LETTERS]
-    assert sorted(letter["path"] for letter in letters) == ["$.data.other", "key", "key", "key", "key"]
+    assert sorted(letter["path"] for letter in letters) == ["$.data.other", "key", "key", "key", "key", "key"]
     assert all("PORTRAIT_IDENTITY_KEY" in letter["remedy"] and "lin" not in letter["message"] for letter in letters)
 
 
