@@ -93,7 +93,9 @@ class Place:
         assert done.returncode == output.OK, done.stderr
 
     def states(self) -> list[bytes]:
-        return [key for key in self.redis.scan_iter(count=1000) if key.startswith(b"state:")]
+        """Of those who have events; of others only links are known."""
+        every = [key for key in self.redis.scan_iter(count=1000) if key.startswith(b"state:")]
+        return [key for key in every if (stored := self.redis.get(key)) and decode(stored[8:]).events]
 
     def events(self, customer: str) -> int:
         """In the state; 0 if there is none."""
