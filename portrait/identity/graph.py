@@ -93,8 +93,16 @@ def reach(graph: Graph, start: Iterable[str]) -> set[str]:
         if not _why_not(edge, graph, kinds):
             beside[edge.a].append(edge.b)
             beside[edge.b].append(edge.a)
-    found, front = set[str](), [name for name in start if name in graph]
-    while front and len(found) <= RUNAWAY:
+    found = set[str]()
+    for first in start:
+        if first in graph and first not in found:
+            found |= _cluster(first, beside)
+    return found
+
+
+def _cluster(first: str, beside: Mapping[str, Sequence[str]]) -> set[str]:
+    found, front = set[str](), [first]
+    while front and len(found) <= RUNAWAY:  # of this one: many may be asked about at once
         name = front.pop()
         if name not in found:
             found.add(name)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
+from portrait.identity.graph import reach
 from profile_store.contract import TP, Position, Write
 from profile_store.memory import MemoryStore
 from streams import profiles
@@ -68,3 +69,9 @@ def test_links_of_other_partitions_may_come_in_any_order_and_again() -> None:
         asyncio.run(SceneWorker(scene).work())
         ends.append({name: (s.person, s.members, s.events) for name, s in scene.states().items()})
     assert ends[0] == ends[1] and ends[0]["device:d1"][0] == "C1"
+
+
+def test_many_persons_are_known_at_once() -> None:
+    """More of them than one person may have identities."""
+    everybody = {f"C{n}" for n in range(300)}
+    assert reach(dict.fromkeys(everybody), everybody) == everybody
