@@ -15,7 +15,7 @@ from cli import output
 from cli.tasks import Stop, asked_to_stop
 from language.complaints import CATEGORIES
 from language.force import SHIPPED, Adopted, adopted_from
-from language.learned import Unusable, pack, unpack, version_of
+from language.learned import Unusable, unpack, version_of
 from language.learner import Learner
 from language.progress import TEXTS_LEAST
 from language.tone import Model
@@ -79,7 +79,7 @@ def learn(
         output.fail(str(error))
     except OSError as error:
         output.fail(f"{state}: {error.strerror}", output.USAGE)
-    version = version_of(pack(learner), learner.lessons)
+    version = version_of(learner)
     if json:
         output.write_json({"version": version, "records": counts.records, "new": counts.lessons, "lessons": learner.lessons})
     else:
@@ -211,7 +211,7 @@ def _wanted(settings: Settings, which: str | None, force: bool) -> Adopted:
     """Ends the process where it is not there, or no good."""
     file = Path(which) if which and Path(which).is_file() else None
     learner = _learned(settings, file)
-    version = version_of(pack(learner), learner.lessons)
+    version = version_of(learner)
     if which and file is None and which != version:
         output.fail(f"{which} is no file, nor what was learned last, which is {version}; portrait language report")
     if not force:
@@ -239,7 +239,7 @@ def _tables(adopted: Adopted | None) -> dict[str, dict[str, list[int]]]:
 def _row(learner: Learner, found: dict[str, bytes], shown: int) -> dict[str, Any]:
     stands = _stands(found)
     return {
-        "version": version_of(pack(learner), learner.lessons),
+        "version": version_of(learner),
         "lessons": learner.lessons,
         "in_force": stands.in_force,
         "rebuilt_with": stands.rebuilt,

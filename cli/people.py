@@ -87,7 +87,7 @@ async def graph_of(settings: Settings, ids: Iterable[str]) -> Graph:
     async with reader:
         while missing:
             for name in missing:
-                states[name] = await _state(reader, name)
+                states[name] = await state_of(reader, name) or State()
             missing = near(states, ids)[1]
     return Graph(states, resolve({name: state.links for name, state in states.items()}))
 
@@ -96,7 +96,7 @@ async def kinds_of(settings: Settings, names: Iterable[str]) -> dict[str, str]:
     """What workers know that these are. Raises BrokenState, NewerFormat."""
     reader = _reader(settings)
     async with reader:
-        return {name: own_kind(name, (await _state(reader, name)).links) for name in names}
+        return {name: own_kind(name, (await state_of(reader, name) or State()).links) for name in names}
 
 
 async def proposed(settings: Settings) -> list[Proposal]:
@@ -134,9 +134,10 @@ def _word(event: Event) -> Word:
     return word
 
 
-async def _state(reader: StateReader, name: str) -> State:
+async def state_of(reader: StateReader, name: str) -> State | None:
+    """Raises BrokenState, NewerFormat."""
     loaded = await reader.state_of(name)
-    return decode(loaded.state) if loaded.state else State()
+    return decode(loaded.state) if loaded.state else None
 
 
 def _reader(settings: Settings) -> StateReader:

@@ -9,11 +9,12 @@ import typer
 from rich.table import Table
 
 from cli import output
+from cli.people import state_of
 from cli.present import Lang, date, language_of, plain
 from cli.top import reader
 from portrait.identity.person import assembled
 from portrait.models.churn import fresh
-from portrait.state import BrokenState, NewerFormat, State, decode
+from portrait.state import BrokenState, NewerFormat, State
 from portrait.tags.base import STANDING, Sign, Tag, Words
 from portrait.tags.registry import BY_ID, TAGS
 from portrait.tags.why import NotAsItWas, dimension_of, evidence, lapses
@@ -265,13 +266,8 @@ async def _read(settings: Settings, customer_id: str) -> tuple[Profile | None, S
     async with profiles:
         profile = await profiles.get(customer_id)
         name = profile.id if profile is not None else customer_id  # that the person goes by
-        state = await _state_of(profiles, name)
+        state = await state_of(profiles, name)
         if state is None or not state.members:
             return profile, state
-        fragments = {each: await _state_of(profiles, each) or State() for each in state.members}
+        fragments = {each: await state_of(profiles, each) or State() for each in state.members}
     return profile, assembled(name, fragments | {name: state})
-
-
-async def _state_of(profiles: StateReader, name: str) -> State | None:
-    loaded = await profiles.state_of(name)
-    return decode(loaded.state) if loaded.state else None

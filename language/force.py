@@ -14,7 +14,7 @@ import msgspec
 from language import complaints, tone
 from language.complaints import CATEGORIES
 from language.frozen import base
-from language.learned import FORMAT, Unusable, pack, version_of
+from language.learned import FORMAT, Unusable, version_of
 from language.learner import MODELS, Learner
 from language.progress import TEXTS_LEAST, Progress
 
@@ -58,7 +58,7 @@ def adopted_from(learner: Learner, texts_least: int = TEXTS_LEAST) -> Adopted:
         unit = 1 / 100 if kind == "complaints" else learner.tones["en" if model == "en" else "zh"].scale
         rows = ((feature, [round(number / unit) for number in part.of(feature)]) for feature in sorted(part.rows))
         tables[name] = {feature: row for feature, row in rows if any(row)}
-    plain = Adopted(version=version_of(pack(learner), learner.lessons), base=base(), lessons=learner.lessons, tables=tables)
+    plain = Adopted(version=version_of(learner), base=base(), lessons=learner.lessons, tables=tables)
     return msgspec.structs.replace(plain, digest=plain.digested())
 
 

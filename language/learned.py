@@ -68,9 +68,9 @@ def pack(learner: Learner) -> bytes:
     return sha256(rest).hexdigest().encode() + b"\n" + rest
 
 
-def version_of(packed: bytes, lessons: int) -> str:
-    """LESSONS.DIGEST of a packed learner."""
-    return f"{lessons}.{packed[:8].decode(errors='replace')}"
+def version_of(learner: Learner) -> str:
+    """LESSONS.DIGEST, of what is stored of it."""
+    return f"{learner.lessons}.{pack(learner)[:8].decode()}"
 
 
 def unpack(packed: bytes) -> Learner:

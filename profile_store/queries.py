@@ -13,17 +13,17 @@ import msgspec
 
 from profile_store.contract import StoreRefused, shard_of
 from profile_store.keys import FORMAT, ShardKeys, external_field, shard_keys
+from schemas.profile import GOES_BY
 
 _Result = TypeVar("_Result")
 Command = tuple[Any, ...]
 Query = Generator[list[Command], list[Any], _Result]
 
 _PAGE = 500  # of the risk index at a time: far below a millisecond of the server's
-#: The field of a view that leads to the identity that the person goes by.
-LEADS = b"goes_by"
+LEADS = GOES_BY.encode()
 #: From one identity to another: one, and more only until a merge that was torn between two shards has healed.
 _HOPS = 4
-_PLAIN = frozenset(("stage", LEADS.decode()))
+_PLAIN = frozenset(("stage", GOES_BY))
 _SCALARS = ("version", "updated_at_ms", "stage", "churn_risk")
 
 

@@ -16,6 +16,8 @@ from schemas.outputs import Lever, Reason, Sure
 
 #: Grows when a reader would misunderstand what is stored; stands in Redis as ``format`` in ``meta:{S}``.
 FORMAT = 1
+#: The field of a view that leads to the identity that the person goes by, as plain text; no field of a profile.
+GOES_BY = "goes_by"
 
 StageName = Literal["prospect", "new", "growing", "mature", "declining", "dormant", "churned", "won_back"]
 #: The most frequent few, in no particular order. Once there are more keys than are counted: those that no uncounted one can have

@@ -8,7 +8,7 @@ from typing import NamedTuple, NoReturn
 import structlog
 
 from language import force
-from language.force import come_into_force, read
+from language.force import Adopted, come_into_force, read
 from language.learned import Unusable
 from streams.learning import ADOPTED_KEY, REBUILT_KEY, key_of, publish, records
 from streams.log import Record
@@ -42,7 +42,7 @@ class TextModels:
 
     def _use(self) -> None:
         try:
-            adopted = read(self._document) if self._document else None
+            adopted = _adopted(self._document)
         except Unusable as error:
             self._refuse(
                 f"the models of texts that were adopted can't be used: {error}. Adopt others, for all workers: "
@@ -55,6 +55,11 @@ class TextModels:
             log.info("texts are understood with other models from now on", version=force.version(), before=before)
 
 
+def _adopted(document: bytes | None) -> Adopted | None:
+    """None: what was shipped. Raises Unusable."""
+    return read(document) if document else None
+
+
 class Standing(NamedTuple):
     """Versions: what is in force, and what all profiles were last made anew with."""
 
@@ -64,16 +69,16 @@ class Standing(NamedTuple):
 
 def standing(found: Mapping[str, bytes]) -> Standing:
     """By what `records` has found. Raises Unusable."""
-    document = found.get(ADOPTED_KEY)
-    in_force = read(document).version if document else force.SHIPPED
-    return Standing(in_force, found.get(REBUILT_KEY, force.SHIPPED.encode()).decode(errors="replace"))
+    adopted = _adopted(found.get(ADOPTED_KEY))
+    return Standing(
+        adopted.version if adopted else force.SHIPPED, found.get(REBUILT_KEY, force.SHIPPED.encode()).decode(errors="replace")
+    )
 
 
 async def use_adopted(bootstrap: str) -> Standing:
     """From now on this process understands texts as workers do. Raises Unusable, KafkaProblem."""
     found = await records(bootstrap)
-    document = found.get(ADOPTED_KEY)
-    come_into_force(read(document) if document else None)
+    come_into_force(_adopted(found.get(ADOPTED_KEY)))
     return standing(found)
 
 

@@ -27,6 +27,7 @@ from portrait.state import State
 from portrait.structures import DAY_MS, NEVER
 from portrait.tags.held import moved
 from schemas.event import Event
+from schemas.profile import GOES_BY
 
 #: What a state holds that is derived of a person.
 DERIVED = (
@@ -35,8 +36,6 @@ DERIVED = (
 )  # fmt: skip
 #: Of these a fragment that is not the person's own keeps what it still owes or was promised.
 KEPT = ("version", "moment_ms", "rhythm", "cooldowns", "effects")
-#: The field of a view that leads to the identity that the person goes by.
-GOES_BY = "goes_by"
 NO_VIEW = dict.fromkeys((*FIELDS, GOES_BY, "version", "updated_at_ms"))
 NOT_SETTLED = (-1, 0)
 
@@ -126,15 +125,18 @@ def assembled(name: str, fragments: Mapping[str, State]) -> State:
 
 def _take_up(whole: State, state: State) -> None:
     moment_ms = whole.moment_ms
-    for name in DERIVED:
-        setattr(whole, name, getattr(state, name))
+    _copy(whole, state, DERIVED)
     whole.moment_ms = max(whole.moment_ms, moment_ms)
+
+
+def _copy(state: State, other: State, names: Iterable[str]) -> None:
+    for name in names:
+        setattr(state, name, getattr(other, name))
 
 
 def keep(state: State, live: State, moment_ms: int) -> None:
     """Of a person's fragment that was made anew: what is derived stays as it is, until somebody looks (`look_again`)."""
-    for name in (*DERIVED, "person", "members"):
-        setattr(state, name, getattr(live, name))
+    _copy(state, live, (*DERIVED, "person", "members"))
     state.moment_ms, state.settled = moment_ms, NOT_SETTLED
     expire(state)
 
@@ -226,8 +228,7 @@ class _Person:
         whole.moment_ms = max(whole.moment_ms, *(lived.moment_ms for lived in former), 0)
         if whole.moment_ms:
             return {**NO_VIEW, **renew(self._name, whole, promised, whole.moment_ms, whole.version, self._now.scorer)}
-        for name in ("effects", "cooldowns", "pending", "owes_silence"):
-            setattr(whole, name, getattr(promised, name))
+        _copy(whole, promised, ("effects", "cooldowns", "pending", "owes_silence"))
         return dict(NO_VIEW)
 
     def _fold(self, arrivals: Mapping[str, Sequence[Arrival]]) -> tuple[list[Event], dict[str, tuple[int, int, int]]]:
@@ -245,8 +246,7 @@ class _Person:
     def _keep(self, whole: State) -> None:
         """What was derived, in the fragment that the person goes by."""
         mine, day = self._state, self._state.moment_ms // DAY_MS
-        for name in DERIVED:
-            setattr(mine, name, getattr(whole, name))
+        _copy(mine, whole, DERIVED)
         mine.person, mine.members, mine.settled = "", self._members, _sums(self._fragments.values())
         if not mine.events and not self._members:
             mine.moment_ms, mine.cooldowns = 0, {}  # as of one that nothing was seen of
@@ -260,9 +260,7 @@ class _Person:
             expire(state)
         if state.person == self._name and state.wake_ms == NEVER:
             return {}
-        nothing = State()
-        for name in set(DERIVED).difference(KEPT):
-            setattr(state, name, getattr(nothing, name))
+        _copy(state, State(), set(DERIVED).difference(KEPT))
         state.person, state.members, state.settled = self._name, [], (0, 0)
         state.version += 1
         shown = {GOES_BY: self._name.encode(), "version": b"%d" % state.version, "updated_at_ms": b"%d" % moment_ms}
