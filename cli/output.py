@@ -85,11 +85,12 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a verb's coroutine. Kafka or Redis away: a line on stderr and UNREACHABLE."""
     from profile_store.contract import StoreError
     from streams.kafka import KafkaProblem
+    from streams.tasks import ending_for_sure
 
     # The client's own lines about lost connections say less than ours.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
-        return asyncio.run(main)
+        return asyncio.run(ending_for_sure(main))
     except (KafkaProblem, StoreError) as problem:
         fail(str(problem), UNREACHABLE)
     except KeyboardInterrupt:

@@ -32,6 +32,16 @@ async def end(tasks: Collection[asyncio.Future[Any]]) -> None:
         _, pending = await asyncio.wait(pending, timeout=AGAIN_S)
 
 
+async def ending_for_sure(work: Coroutine[Any, Any, T]) -> T:
+    """What ``work`` returns. Cancelled, it ends ``work``, also if that loses a cancel: see `end`."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait([task])
+    finally:
+        await end([task])
+    return task.result()
+
+
 @asynccontextmanager
 async def beginning() -> AsyncIterator[Begin]:
     """What is begun in it runs beside the block, and may begin more. It ends when all have; one that raises ends the others."""

@@ -21,6 +21,7 @@ from streams.settings import load
 
 
 async def awaits(self: Loop, batch: Batch) -> None:
+    streams.watchdog.STALLED_LOOKS = 10  # not before: joining the group may take longer
     async with self._turn:
         await asyncio.Event().wait()
 
@@ -34,7 +35,7 @@ if __name__ == "__main__":
         Loop.on_batch = odd  # type: ignore[method-assign]
         for module in (streams.worker, streams.watchdog):
             module.LOOK_S = module.BEAT_S = 0.1  # type: ignore[attr-defined]
-        streams.watchdog.STALLED_LOOKS = 10
+        streams.watchdog.STALLED_LOOKS = 1000
     streams.worker.CHECK_S = 0.2
     settings = load(os.environ)
     configure(settings.log_level)

@@ -161,7 +161,7 @@ def test_a_handler_that_hangs_ends_the_worker(service: Service, odd: str, said: 
     publish(service, date(2025, 1, 1))
     assert odd_worker(service, odd).wait(DEADLINE_S) == EXIT_STALLED
     log = (service.directory / "workers.log").read_text()
-    assert said in log
+    assert said in log, log[-2000:]
     with service.store() as client:
         assert not client.exists("pos:{0}"), "nothing was confirmed"
     if odd == "blocks":
