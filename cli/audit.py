@@ -16,10 +16,10 @@ import oracle.facts
 from language.names import Names
 from oracle import log
 from portrait.features.registry import FEATURES
-from portrait.identity.names import Namer
 from portrait.state import State, decode, facts, source_of
 from profile_store.contract import TP
 from schemas.event import Event
+from schemas.identity import Namer
 from schemas.registry import BY_CODE
 
 NOTHING: Mapping[TP, int] = {}

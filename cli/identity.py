@@ -19,9 +19,9 @@ from cli.present import plain
 from cli.publish import Defaults, Ready, prepare
 from portrait.identity.graph import Join, Proposal, way
 from portrait.identity.links import Link
-from portrait.identity.names import CUSTOMER, kind_of
 from portrait.state import BrokenState, NewerFormat
 from schemas.event import Rejection
+from schemas.identity import CUSTOMER, kind_of
 from streams import kafka
 from streams.settings import Settings
 

@@ -11,13 +11,13 @@ import msgspec
 from cli import output
 from portrait.identity.graph import Proposal, Resolution, resolve
 from portrait.identity.links import Links, own_kind
-from portrait.identity.names import REMEDY, BadIdentity, identity_of
 from portrait.identity.person import near
 from portrait.state import State, decode
 from profile_store.scan import StateReader
 from schemas.customers import TOPIC, IdentityLinked, IdentityUnlinked
 from schemas.event import Event
 from schemas.event import decode as decode_event
+from schemas.identity import REMEDY, BadIdentity, identity_of
 from streams import kafka
 from streams.settings import Settings
 

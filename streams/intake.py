@@ -9,9 +9,9 @@ import msgspec
 
 from language.names import Names
 from portrait.evolve import Arrival
-from portrait.identity.names import LINKS, Namer, may_have_form
 from portrait.state import mark_of
 from schemas.event import Event, Rejection, decode
+from schemas.identity import LINKS, Namer, may_have_form
 from schemas.outputs import DeadLetter, Origin
 from schemas.registry import BY_NAME, DEAD_LETTERS
 from streams.held import NOBODY, Offsets, among

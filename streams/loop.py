@@ -26,7 +26,6 @@ from typing import NoReturn, TypeVar
 import structlog
 
 from language.names import Names
-from portrait.identity.names import Namer
 from portrait.models.churn import Scorer
 from portrait.state import BrokenState, NewerFormat
 from profile_store.contract import (
@@ -39,6 +38,7 @@ from profile_store.contract import (
     StoreUncertain,
     least,
 )
+from schemas.identity import Namer
 from schemas.registry import EVENT_TOPICS
 from streams.failures import where
 from streams.gate import Gate

@@ -17,9 +17,9 @@ from typing import NamedTuple
 import msgspec
 
 from language.names import Names
-from portrait.identity.names import Namer
 from portrait.models.churn import Scorer
 from profile_store.contract import MendingStore, Position, Write
+from schemas.identity import Namer
 from streams.intake import NAMER
 from streams.log import TP
 from streams.mend import Live, Mended, Mender

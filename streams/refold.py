@@ -12,12 +12,12 @@ from zlib import crc32
 
 from language.names import Names
 from portrait.evolve import Arrival
-from portrait.identity.names import Namer, may_have_form
 from portrait.identity.person import fold_links, own
 from portrait.renew import refold
 from portrait.state import State, mark_of, source_of
 from profile_store.contract import Position
 from schemas.customers import TOPIC as LINKING
+from schemas.identity import Namer, may_have_form
 from schemas.registry import BY_CODE, BY_NAME
 from streams.intake import NAMER, take_in
 from streams.log import TP, Record

@@ -11,7 +11,7 @@ import msgspec
 
 from language.names import Names
 from language.names import load as load_names
-from portrait.identity.names import COUNTRY, Namer
+from schemas.identity import COUNTRY, Namer
 
 #: Of BLAKE2b the longest; shorter ones can be tried out.
 KEY_BYTES_MIN, KEY_BYTES_MAX = 16, 64

@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, NoReturn
 
-from portrait.identity.names import Namer
 from portrait.models import churn
 from portrait.state import State, decode, encode, facts
 from profile_store.contract import Loaded, shard_of
 from profile_store.memory import MemoryBackend, MemoryStore
 from profile_store.mending import MemoryMendingStore
+from schemas.identity import Namer
 from schemas.registry import DEAD_LETTERS, EVENT_TOPICS
 from streams.kafka import Lag
 from streams.log import NOTHING, TP, Batch, Outgoing

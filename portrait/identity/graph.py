@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from portrait.identity.links import Link, Links, later, own_kind, turned
-from portrait.identity.names import RANK, UNIQUE, is_blocked, kind_of
+from schemas.identity import RANK, UNIQUE, is_blocked, kind_of
 
 #: Less sure links are proposals.
 CONFIDENCE_MIN = 0.5

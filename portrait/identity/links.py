@@ -10,10 +10,10 @@ from __future__ import annotations
 import msgspec
 from msgspec import field
 
-from portrait.identity.names import CUSTOMER, kind_of, kind_told
 from portrait.structures import NEVER
 from schemas.customers import IdentityLinked, IdentityUnlinked
 from schemas.event import Event
+from schemas.identity import CUSTOMER, kind_of, kind_told
 
 #: With more others than these an identity is shared: a till, a test address. It joins nobody any more.
 LINKS_MAX = 64

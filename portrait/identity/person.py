@@ -18,7 +18,6 @@ from portrait.evolve import Arrival, Change, advance, due_ms, evolve, expire, ex
 from portrait.features.registry import Parts, merge_parts
 from portrait.identity.graph import linked_to, reach, resolve
 from portrait.identity.links import fold_link
-from portrait.identity.names import LINKS
 from portrait.lifecycle import walk
 from portrait.models.churn import Scorer
 from portrait.renew import FIELDS, renew
@@ -27,6 +26,7 @@ from portrait.state import State
 from portrait.structures import DAY_MS, NEVER
 from portrait.tags.held import moved
 from schemas.event import Event
+from schemas.identity import LINKS
 from schemas.profile import GOES_BY
 
 #: What a state holds that is derived of a person.

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import oracle.identities
-from portrait.identity.names import KINDS, BadIdentity, Identity, identity_of, is_blocked, kind_of, kind_told, linked_of
+from schemas.identity import KINDS, BadIdentity, Identity, identity_of, is_blocked, kind_of, kind_told, linked_of
 
 SECRET = b"a key of the shop"
 

@@ -9,11 +9,11 @@ from random import Random
 import pytest
 
 from cli.audit import Audit
-from portrait.identity.names import Namer, identity_of
 from portrait.identity.person import GOES_BY
 from portrait.renew import FIELDS
 from portrait.state import encode
 from profile_store.queries import LEADS
+from schemas.identity import Namer, identity_of
 from schemas.profile import Profile
 from schemas.registry import DEAD_LETTERS
 from streams.rebuild import Options
