@@ -13,7 +13,7 @@ from rich.table import Table
 
 from cli import output
 from cli.tasks import Stop, asked_to_stop
-from language.complaints import CATEGORIES
+from language.complaints import CATEGORIES, unpacked
 from language.force import SHIPPED, Adopted, adopted_from
 from language.learned import Unusable, unpack, version_of
 from language.learner import Learner
@@ -276,8 +276,8 @@ def _changed(learner: Learner, name: str, shown: int) -> list[dict[str, Any]]:
         if kind == "tone":
             was, about = learner.tones[language].scale * learner.tones[language].by_gram.get(feature, 0), {}
         else:
-            frozen = learner.categories[language].get(feature)
-            was, about = (frozen[k] / 100 if frozen else 0.0), {"category": CATEGORIES[k]}
+            frozen = unpacked(learner.categories[language].get(feature, 0))
+            was, about = frozen[k] / 100, {"category": CATEGORIES[k]}
         rows.append((abs(change[k]), {"feature": feature, **about, "was": round(was, 2), "is": round(was + change[k], 2)}))
     return [row for _, row in sorted(rows, key=lambda each: (-each[0], each[1]["feature"]))[:shown]]
 

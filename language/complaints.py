@@ -7,7 +7,7 @@ named first. Weights: multinomial logistic regression, learned by `python -m ben
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import repeat
@@ -31,6 +31,10 @@ CONCEPT = 0.5
 #: How far before a concept a denial may end.
 REACH = 12
 _CONCEPTS = patterns.read("concepts.txt")
+_INDEXES: Mapping[Language, patterns.Index] = {
+    "zh": patterns.Index(_CONCEPTS["zh"], length=2),
+    "en": patterns.Index(_CONCEPTS["en"], length=4),
+}
 #: What a clause says that praises, and what stands right before a concept that is denied.
 _PRAISES, _DENIED = _CONCEPTS["clauses"]["praises"], _CONCEPTS["clauses"]["denied"]
 #: Concepts of which it matters that they are denied.
@@ -40,6 +44,14 @@ _MANNERS = frozenset(_CONCEPTS["clauses"]["manners"].pattern.split("|"))
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 _CLAUSE = re.compile(r"[^,.;!?。、…~]+(?:[,.;!?。、…~]+|$)|[,.;!?。、…~]+")
 _ENDINGS = re.compile(r"(?<=[a-z]{3})(?:ing|ed|es|s|ly)$")
+
+
+#: Feature -> what it weighs for each category, in hundredths, in one number (`packed`). The feature "" is the bias.
+Weights = Mapping[str, int]
+#: Bits that each weight takes of that number: of texts of `language.text.CHARS_MAX` they never add up to more.
+LANE = 32
+_HALF = 1 << LANE - 1
+_HALVES = sum(_HALF << LANE * place for place in range(len(CATEGORIES)))
 
 
 class Complaint(NamedTuple):
@@ -119,7 +131,7 @@ def goods(text: str) -> str:
 def _named(text: str, language: Language) -> Iterator[str]:
     spans = praised(text)
     order: list[tuple[int, str]] = []
-    for name, pattern in _CONCEPTS["en" if language == "en" else "zh"].items():
+    for name, pattern in _INDEXES["en" if language == "en" else "zh"].likely(text):
         mark = ""
         for match in pattern.finditer(text):
             at = match.start()
@@ -139,16 +151,26 @@ def _named(text: str, language: Language) -> Iterator[str]:
         yield place + name
 
 
+def packed(numbers: Iterable[int]) -> int:
+    """One number of a weight for each category: such numbers are added up as one, and `unpacked` gives the sums."""
+    return sum(number << LANE * place for place, number in enumerate(numbers))
+
+
+def unpacked(total: int) -> list[int]:
+    total += _HALVES
+    return [(total >> LANE * place & 2 * _HALF - 1) - _HALF for place in range(len(CATEGORIES))]
+
+
 @cache
-def shipped(language: Language) -> Mapping[str, Sequence[int]]:
-    """Feature -> hundredths for each category, frozen. The feature "" is the bias."""
+def shipped(language: Language) -> Weights:
+    """The frozen weights."""
     lines = files("language").joinpath(f"complaints_{language}.txt").read_text("utf-8").splitlines()
     rows = (line.split("\t") for line in lines)
-    return {feature: tuple(map(int, numbers.split())) for feature, numbers in rows}
+    return {feature: packed(map(int, numbers.split())) for feature, numbers in rows}
 
 
 #: What is in force in this process instead of the shipped weights (`language.force`).
-in_force: dict[Language, Mapping[str, Sequence[int]]] = {}
+in_force: dict[Language, Weights] = {}
 
 
 def complaint(text: str, language: Language) -> Complaint | None:
@@ -159,7 +181,7 @@ def complaint(text: str, language: Language) -> Complaint | None:
     return weigh(grams(text, model), concepts(text, model), in_force.get(model) or shipped(model))
 
 
-def weigh(grams: Collection[str], concepts: Iterable[str], weights: Mapping[str, Sequence[int]]) -> Complaint:
+def weigh(grams: Collection[str], concepts: Iterable[str], weights: Weights) -> Complaint:
     """The category for which what is seen in a text weighs most."""
     scores = scored(grams, concepts, weights)
     best = max(range(len(scores)), key=scores.__getitem__)
@@ -167,7 +189,7 @@ def weigh(grams: Collection[str], concepts: Iterable[str], weights: Mapping[str,
     return Complaint(CATEGORIES[best], 1 / total)
 
 
-def scored(grams: Collection[str], concepts: Iterable[str], weights: Mapping[str, Sequence[int]]) -> list[float]:
+def scored(grams: Collection[str], concepts: Iterable[str], weights: Weights) -> list[float]:
     """What each category weighs, in hundredths."""
     # Whole numbers are added up first: sums of floats would depend on the order of a set.
     pieces_weigh = _added_up(grams, weights)
@@ -175,10 +197,9 @@ def scored(grams: Collection[str], concepts: Iterable[str], weights: Mapping[str
     share = 1 / sqrt(len(grams) or 1)
     return [
         bias + share * by_pieces + CONCEPT * by_concepts
-        for bias, by_pieces, by_concepts in zip(weights[""], pieces_weigh, concepts_weigh, strict=True)
+        for bias, by_pieces, by_concepts in zip(unpacked(weights[""]), pieces_weigh, concepts_weigh, strict=True)
     ]
 
 
-def _added_up(features: Iterable[str], weights: Mapping[str, Sequence[int]]) -> list[int]:
-    rows = list(filter(None, map(weights.get, features)))
-    return list(map(sum, zip(*rows, strict=True))) if rows else [0] * len(CATEGORIES)
+def _added_up(features: Iterable[str], weights: Weights) -> list[int]:
+    return unpacked(sum(filter(None, map(weights.get, features))))

@@ -89,8 +89,8 @@ def come_into_force(adopted: Adopted | None) -> None:
         tone.in_force[model] = shipped._replace(by_gram={**shipped.by_gram, **numbers}) if numbers else shipped
         rows = tables.get(f"complaints_{model}", {})
         if rows:
-            weights, none = complaints.shipped(model), (0,) * len(CATEGORIES)
-            changed = {name: [a + b for a, b in zip(weights.get(name, none), row, strict=True)] for name, row in rows.items()}
+            weights = complaints.shipped(model)
+            changed = {name: weights.get(name, 0) + complaints.packed(row) for name, row in rows.items()}
             complaints.in_force[model] = {**weights, **changed}
         else:
             complaints.in_force.pop(model, None)

@@ -33,7 +33,7 @@ class Learner:
     def __init__(
         self,
         tones: Mapping[Model, Weights] = tone.SHIPPED,
-        categories: Mapping[Model, Mapping[str, Sequence[int]]] | None = None,
+        categories: Mapping[Model, complaints.Weights] | None = None,
     ) -> None:
         self.tones = tones
         self.categories = categories or {model: complaints.shipped(model) for model in MODELS}

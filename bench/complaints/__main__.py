@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median, quantiles
 from typing import Any
 
 import msgspec
@@ -24,6 +25,8 @@ from language.text import Language, language_of, normalise
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 #: A category with fewer texts says nothing by its F1; the mean over all that occur is given beside.
 TEXTS_LEAST = 5
+#: Shorter texts say nothing of the time that 100 characters take.
+LEAST_CHARS = 20
 FOLDS = 4
 
 
@@ -44,11 +47,23 @@ def main() -> None:
 
 def _test(language: Language, texts: dict[str, str]) -> dict[str, Any]:
     labelled = half("test", language, texts)
-    complaint(normalise(labelled[0].text), language)  # loads the weights
-    began_ns = time.process_time_ns()
-    found = [_understood(each.text) for each in labelled]
-    took_ns = time.process_time_ns() - began_ns
-    return {**measures(labelled, found), "us_per_text": round(took_ns / len(labelled) / 1000, 1)}
+    found = [_understood(each.text) for each in labelled]  # loads the weights, and prepares what these texts need
+    return {**measures(labelled, found), **_times([each.text for each in labelled])}
+
+
+def _times(texts: Sequence[str]) -> dict[str, float]:
+    """Microseconds of CPU; by length, of texts that say something of it."""
+    us = []
+    for text in texts:
+        began_ns = time.thread_time_ns()
+        _understood(text)
+        us.append((time.thread_time_ns() - began_ns) / 1000)
+    per_100 = [took / len(text) * 100 for took, text in zip(us, texts, strict=True) if len(text) >= LEAST_CHARS]
+    return {
+        "us_per_text": round(median(us), 1),
+        "us_per_100_chars": round(median(per_100), 1),
+        "us_per_100_chars_p95": round(quantiles(per_100, n=20)[-1], 1),
+    }
 
 
 def _understood(text: str) -> str:

@@ -20,7 +20,7 @@ from scipy.sparse import csr_matrix, hstack
 
 from bench.complaints.data import Labelled, half, read, training, unlabelled
 from language import complaints
-from language.complaints import CATEGORIES, CONCEPT, concepts, grams, weigh
+from language.complaints import CATEGORIES, CONCEPT, concepts, grams, packed, weigh
 from language.text import Language, normalise
 from language.tone import tone_of
 
@@ -157,8 +157,9 @@ def across(language: Language, texts: dict[str, str], folds: int) -> tuple[list[
         learned = [at for at in range(len(dev)) if at % folds != fold]
         categories = [each.category for each in (*(dev[at] for at in learned), *rest)]
         weights = fit([features[at] for at in learned] + always, categories, related, language)
+        read_as = {name: packed(row) for name, row in weights.items()}
         for at in range(fold, len(dev), folds):
-            found[at] = weigh(*features[at], weights).category
+            found[at] = weigh(*features[at], read_as).category
     return dev, found
 
 
