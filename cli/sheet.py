@@ -155,7 +155,9 @@ class Sheet:
         rest = [f"{member(key, self._lang)} {self._value(told)}" for key, told in known.items()]
         ids = [f"{system} {external_id}" for system, external_id in basic.external_ids.items()]
         head = Text.assemble((plain(self._id), "bold"), "  ", (plain(name), "bold"), "  ")
-        return self._line(head.append(_joined(*map(plain, rest + ids)), "bright_black"))
+        as_of_ms = self._profile.updated_at_ms  # older than a moment while events wait to be folded
+        as_of = as_of_ms and self._t("as_of", ago=self._ago(as_of_ms))
+        return self._line(head.append(_joined(as_of, *map(plain, rest + ids)), "bright_black"))
 
     def _stage(self, cycle: contract.Lifecycle) -> Iterator[Text | str]:
         today = self._now_ms - cycle.since_ms < DAY_MS  # a stage begins on a day, not at an hour

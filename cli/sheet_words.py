@@ -24,7 +24,11 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{name}: {told_by} is believed, {other} says {says}",
         "{name}：采信 {told_by}，{other} 称 {says}",
     ),
-    "legend": ("% after a conclusion: how sure it is; without: told", "结论后的百分比为把握程度；没有百分比的为明确告知"),
+    "legend": (
+        "% after a conclusion: how sure it is; without: told; 5+: at least 5",
+        "结论后的百分比为把握程度；没有百分比的为明确告知；5+ 表示至少 5",
+    ),
+    "as_of": ("as of {ago}", "更新于 {ago}"),
     "since": ("since {date} ({ago})", "自 {date} 起（{ago}）"),
     "if_silent": ("if silent, the next stage comes on {date}", "若持续沉默，{date} 进入下一阶段"),
     "before": ("before: {stages}", "此前：{stages}"),

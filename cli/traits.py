@@ -32,6 +32,8 @@ UNSHOWN = frozenset(
     )
 )
 SHARES = frozenset(("abandoned", "returned", "cancelled", "instalments"))
+#: Told as "at least so many" (`portrait.dimensions.base.at_least`).
+AT_LEAST = frozenset(("breaks", "carts", "events", "first_reply_min", "mentions", "messages_each", "occasions", "seconds_a_look"))
 SHOWN_OF_LIST = 3
 #: Two lines of a sheet. Those that ask for action come first.
 TAGS_SHOWN = 12
@@ -99,7 +101,9 @@ def _told(field: str, held: Any, lang: Lang) -> str:
         return ", ".join(_entry(field, key, each, lang) for key, each in list(held.items())[:SHOWN_OF_LIST])
     if field in SHARES:
         return f"{held:.0%}"
-    return f"{held:g}" if isinstance(held, float) else f"{held:,}"
+    if isinstance(held, float):
+        return f"{held:g}"
+    return f"{held:,}+" if field in AT_LEAST and held > 1 else f"{held:,}"
 
 
 def _entry(field: str, key: str, held: Any, lang: Lang) -> str:

@@ -19,7 +19,7 @@ from cli.population import DAY_MS
 from cli.present import Lang
 from cli.sheet import Sheet
 from cli.simulate import parcel_of, population_of
-from cli.traits import line_of
+from cli.traits import AT_LEAST, line_of
 from portrait.dimensions.registry import DIMENSIONS
 from portrait.evolve import Arrival, evolve, published
 from portrait.models.churn import fresh
@@ -172,6 +172,23 @@ def test_every_derived_dimension_has_a_line_and_every_member_its_words(year: dic
     for name, contract in CONTRACTS.items():
         assert any(line_of(name, json(value), "zh") for value in year[name][:200]), name
         assert set(contract.__struct_fields__) <= terms.MEMBERS.keys(), "give them words in cli/terms.py"
+
+
+def test_what_is_known_only_from_below_says_so() -> None:
+    members = {member for each in CONTRACTS.values() for _, member in declared(each)}
+    assert members >= AT_LEAST
+    carts = line_of("decisions", {"carts": 5, "looks_per_order": 10}, "en")
+    assert carts == f"{terms.member('looks_per_order', 'en')} 10 · {terms.member('carts', 'en')} 5+"
+    assert line_of("experience", {"breaks": {"refusal": 1, "unsolved": 2}}, "en").endswith("1, unsolved 2+")
+
+
+def test_the_head_says_of_when_the_profile_is(everything: Year) -> None:
+    fields = next(iter(everything.last.values()))
+    then_ms = int(fields["updated_at_ms"])
+    for hours, said in ((0, "as of just now"), (3, "as of 3 hours ago")):
+        console = Console(width=COLUMNS, file=io.StringIO(), color_system=None)
+        console.print(Sheet("C1", parse(fields), [], lang="en", now_ms=then_ms + hours * 3_600_000).render())
+        assert said in console.file.getvalue().splitlines()[0]  # type: ignore[attr-defined]
 
 
 def test_every_fixed_value_that_somebody_shows_has_its_words(year: dict[str, list[bytes]]) -> None:
