@@ -142,14 +142,20 @@ def test_an_operator_lists_pins_rolls_back_and_retrains_beside_running_workers(
     assert int(third.removeprefix("3.")) <= 120 + 3 * CUSTOMERS
     assert operator.says("show")["generation"] == 3
 
+    exported = service.directory / "learned.json"
+    assert CliRunner().invoke(operator.command, ["export", "--to", str(exported)]).exit_code == output.OK
+    assert operator.says("start", str(exported))["begun"].startswith("4.")
+    fourth = operator.until_scoring(4, int(third.removeprefix("3.")))
+    operator.until_customers_have()
+
     a_forged_version_is_refused(operator, service)
     report = service.directory / "report.html"
     done = CliRunner().invoke(operator.command, ["report", "--out", str(report)])
-    assert done.exit_code == output.OK and "Version 3." in report.read_text()
+    assert done.exit_code == output.OK and f"Version {fourth[:2]}" in report.read_text()
     raised = [record for record in read(service.kafka, ACTIONS) if b"churn-risk-rose" in record.value]
     assert not raised, "no change of version has raised an action"
     orders = [record for record in read(service.kafka, MODELS) if record.key == ORDER_KEY.encode()]
-    assert len(orders) == 2
+    assert len(orders) == 3
 
 
 def a_forged_version_is_refused(operator: Operator, service: Service) -> None:  # noqa: F811
@@ -159,7 +165,7 @@ def a_forged_version_is_refused(operator: Operator, service: Service) -> None:  
     operator.publish(MODELS, [(MODEL.encode(), json.dumps(forged).encode())])
     service.until(lambda: "its digest does not match" in (service.directory / "workers.log").read_text())
     listed = operator.list()
-    assert listed["scoring"].startswith("3.") and "digest" in listed["refused"]["churn"]
+    assert listed["scoring"].startswith("4.") and "digest" in listed["refused"]["churn"]
     operator.until_customers_have()
 
 
