@@ -18,7 +18,7 @@ from cli.positions import stored_positions
 from cli.shelf import read_shelf
 from cli.topics import by_problem, differences
 from language.learned import Unusable
-from profile_store.contract import TP, Position, StoreError
+from profile_store.contract import TP, Position, StoreError, StoreRefused
 from profile_store.diagnosis import ServerFacts, server_facts
 from schemas.registry import DEAD_LETTERS, EVENT_TOPICS, REPLAYED
 from streams import kafka
@@ -80,6 +80,8 @@ async def _all() -> list[Finding]:
     try:
         findings += check_server(await server_facts(settings.redis, cluster=settings.cluster))
         positions = await stored_positions(settings)
+    except StoreRefused as error:
+        findings.append(Finding("FAIL", "redis", str(error)))  # which says how to mend it
     except StoreError as error:
         findings.append(Finding("FAIL", "redis", str(error), "start it, or set PORTRAIT_REDIS=redis://HOST:6379/0"))
     try:

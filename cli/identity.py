@@ -10,18 +10,17 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from rich.table import Table
-from rich.tree import Tree
 
 from cli import output
 from cli.people import REASONS, WAITING, Graph, Word, graph_of, kinds_of, name_of, proposed, words_of
+from cli.positions import agree
 from cli.present import plain
 from cli.publish import Defaults, Ready, prepare
 from portrait.identity.graph import Join, Proposal, way
 from portrait.identity.links import Link
 from portrait.state import BrokenState, NewerFormat
 from schemas.event import Rejection
-from schemas.identity import CUSTOMER, kind_of
+from schemas.identity import CUSTOMER, REMEDY, kind_of
 from streams import kafka
 from streams.settings import Settings
 
@@ -64,28 +63,33 @@ def show(
     if not graph.knows(identity):
         output.fail(f"nothing is known of {identity}, or its events are not folded yet")
     person, members = graph.person(identity)
-    told = output.run(words_of(settings, members)) if history else []
+    told, nameless = output.run(words_of(settings, members)) if history else ([], 0)
+    if nameless:
+        told_of = f"{nameless} links name what can have no name here, and are left out: {REMEDY}"
+        output.err.print(output.escape(told_of), soft_wrap=True)
     if json:
         output.write_json(_row(graph, person, members) | ({"history": told} if history else {}))
         return
-    output.out.print(_tree(graph, person, members), soft_wrap=True)
+    for line in _tree(graph, person, members):
+        output.out.print(line, soft_wrap=True)
     for proposal in graph.beside(members):
         output.out.print(f"[bright_black]not joined[/bright_black]  {_proposal(proposal)}", soft_wrap=True)
-    if history:
-        output.out.print(_told(told))
+    for word in told:
+        output.out.print(_told(word), soft_wrap=True)
 
 
 @app.command()
-def why(identity: Id, other: Other, json: Json = False) -> None:
+def why(identity: Id, other: Other, kind: OtherKind = None, json: Json = False) -> None:
     """Why two identities are one person: the links that lead from one to the other. Or why they are not.
 
     \b
     portrait identity why C-1024 device:5f2
+    portrait identity why C-1024 Lin@shop.cn --kind email
 
     Exit codes: 0 they are one person, 1 they are not, 2 usage, 3 Redis can't be reached.
     """
     settings = output.settings()
-    identity, other = name_of(settings, identity), name_of(settings, other)
+    identity, other = name_of(settings, identity), name_of(settings, other, kind)
     graph = _graph(settings, [identity, other])
     one = graph.resolution.persons.get(identity) == graph.resolution.persons.get(other, "")
     joins = way(graph.resolution.joins, identity, other) if one else []
@@ -155,13 +159,14 @@ def link(
 
     \b
     portrait identity link C-1024 device:5f2
+    portrait identity link C-1024 Lin@shop.cn --kind email
     portrait identity link C-1024 C-2048 --by lin
     portrait identity unlink C-1024 C-2048      takes it back, exactly
 
     Exit codes: 0 the broker has it, 2 these can't be linked, 3 Kafka or Redis can't be reached.
     """
     settings = output.settings()
-    identity, other = _ends(settings, identity, other)
+    identity, other = _ends(settings, identity, other, kind, key_kind)
     data = _data(settings, identity, other, kind, key_kind) | {"confidence": confidence}
     _publish(settings, "identity.linked", identity, data if rule else data | {"by": by or getpass.getuser()}, json)
 
@@ -184,7 +189,7 @@ def unlink(
     Exit codes: 0 the broker has it, 2 these can't be linked, 3 Kafka or Redis can't be reached.
     """
     settings = output.settings()
-    identity, other = _ends(settings, identity, other)
+    identity, other = _ends(settings, identity, other, kind, key_kind)
     data = _data(settings, identity, other, kind, key_kind) | {"by": by or getpass.getuser()}
     _publish(settings, "identity.unlinked", identity, data if reason is None else data | {"reason": reason}, json)
 
@@ -196,9 +201,11 @@ def _graph(settings: Settings, ids: Sequence[str]) -> Graph:
         output.fail(str(error))
 
 
-def _ends(settings: Settings, identity: str, other: str) -> tuple[str, str]:
-    """Their names: no address or number gets into Kafka from here. Ends the process where nobody could be meant."""
-    identity, other = name_of(settings, identity), name_of(settings, other)
+def _ends(settings: Settings, identity: str, other: str, kind: str | None, key_kind: str | None) -> tuple[str, str]:
+    """Their names: no address or number gets into Kafka from here. Ends the process where nobody could be meant, or where
+    workers give other names."""
+    identity, other = name_of(settings, identity, key_kind), name_of(settings, other, kind)
+    output.run(agree(settings))
     if identity == other:
         output.fail("an identity is one person with itself already", output.USAGE)
     return identity, other
@@ -235,18 +242,27 @@ async def _send(settings: Settings, ready: Ready) -> None:
 # -- as text ---------------------------------------------------------------------------------------------------------------------
 
 
-def _tree(graph: Graph, person: str, members: Sequence[str]) -> Tree:
-    """From the identity that the person goes by, along the links that join, each identity once."""
-    root = Tree(_member(graph, person))
-    nodes, front = {person: root}, [person]
-    for name in front:  # which grows
-        for join in graph.resolution.joins:
-            other = join.b if join.a == name else join.a if join.b == name else ""
-            if other and other not in nodes and other in members:
-                node = nodes[name].add(f"{_member(graph, other)}\n[bright_black]{_because(join)}[/bright_black]")
-                nodes[other] = node
-                front.append(other)
-    return root
+def _tree(graph: Graph, person: str, members: Sequence[str]) -> list[str]:
+    """From the identity that the person goes by, along the links that join, each identity once. Lines are as long as they are:
+    an id is there to be copied."""
+    reached = {person}
+    return [_member(graph, person), *_branches(graph, person, members, reached)]
+
+
+def _branches(graph: Graph, name: str, members: Sequence[str], reached: set[str]) -> list[str]:
+    beside = [(join, join.b if join.a == name else join.a) for join in graph.resolution.joins if name in join[:2]]
+    nodes = [(join, other) for join, other in beside if other in members and other not in reached]
+    reached.update(other for _, other in nodes)
+    lines: list[str] = []
+    for number, (join, other) in enumerate(nodes, 1):
+        mark, bar = ("└── ", "    ") if number == len(nodes) else ("├── ", "│   ")
+        node = [_member(graph, other), f"[bright_black]{_because(join)}[/bright_black]"]
+        lines += _indented([*node, *_branches(graph, other, members, reached)], mark, bar)
+    return lines
+
+
+def _indented(lines: Sequence[str], first: str, rest: str) -> list[str]:
+    return [(rest if number else first) + line for number, line in enumerate(lines)]
 
 
 def _member(graph: Graph, name: str) -> str:
@@ -280,13 +296,11 @@ def _apart(graph: Graph, identity: str, other: str, against: Sequence[Proposal])
     return "they are two persons: no link leads from one to the other"
 
 
-def _told(words: Sequence[Word]) -> Table:
-    table = Table("when", "said", "of", "and", "by", "sure", "reason", box=None, pad_edge=False, header_style="bright_black")
-    for word in words:
-        sure = "" if word.confidence is None else f"{word.confidence:.0%}"
-        row = (word.said, word.key, word.other, word.by or word.source)
-        table.add_row(_time(word.ms), *map(_name, row), sure, _name(word.reason or ""))
-    return table
+def _told(word: Word) -> str:
+    sure = f", sure {word.confidence:.0%}" if word.confidence is not None and word.by is None else ""
+    reason = f": {_name(word.reason)}" if word.reason else ""
+    who = f"by {_name(word.by or word.source)}{sure}{reason}"
+    return f"{_time(word.ms)}  {word.said:<8}  {_name(word.key)} — {_name(word.other)}, {who}"
 
 
 def _time(ms: int) -> str:

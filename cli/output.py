@@ -36,9 +36,9 @@ USAGE = 2  # arguments or settings can't be used
 UNREACHABLE = 3  # Kafka or Redis
 INTERRUPTED = 130  # Ctrl-C
 
-#: For people, on stdout; and for what must not get into a pipe.
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+#: For people, on stdout; and for what must not get into a pipe. An id such as ``a:tv:b`` is none of Rich's pictures.
+out = Console(highlight=False, emoji=False)
+err = Console(stderr=True, highlight=False, emoji=False)
 
 
 def settings() -> Settings:

@@ -15,11 +15,11 @@ from portrait.identity.person import near
 from portrait.state import State, decode
 from profile_store.scan import StateReader
 from schemas.customers import TOPIC, IdentityLinked, IdentityUnlinked
-from schemas.event import Event
+from schemas.event import Event, Rejection
 from schemas.event import decode as decode_event
-from schemas.identity import REMEDY, BadIdentity, identity_of
+from schemas.identity import CUSTOMER, REMEDY, BadIdentity, linked_of
 from streams import kafka
-from streams.settings import Settings
+from streams.settings import Settings, namer_of
 
 #: Why a link joins nobody.
 REASONS = {
@@ -71,10 +71,11 @@ class Word(msgspec.Struct, omit_defaults=True):
     reason: str | None = None
 
 
-def name_of(settings: Settings, text: str) -> str:
-    """The name under which workers keep an identity; ends the process where it can have none."""
+def name_of(settings: Settings, text: str, kind: str | None = None) -> str:
+    """The name under which workers keep an identity; ends the process where it can have none. ``kind``: what it is, where its
+    form does not show it; so an address, or a number, may be given as it is."""
     try:
-        return identity_of(text, settings.identity_key.encode(), settings.country).id
+        return linked_of(text, kind or CUSTOMER, settings.identity_key.encode(), settings.country).id
     except BadIdentity as error:
         output.fail(f"{error}; {REMEDY}", output.USAGE)
 
@@ -83,8 +84,7 @@ async def graph_of(settings: Settings, ids: Iterable[str]) -> Graph:
     """As far as it takes to know the persons of ``ids``, and what they are linked to. Raises BrokenState, NewerFormat."""
     states: dict[str, State] = {}
     missing: Collection[str] = set(ids)
-    reader = _reader(settings)
-    async with reader:
+    async with state_reader(settings) as reader:
         while missing:
             for name in missing:
                 states[name] = await state_of(reader, name) or State()
@@ -94,33 +94,35 @@ async def graph_of(settings: Settings, ids: Iterable[str]) -> Graph:
 
 async def kinds_of(settings: Settings, names: Iterable[str]) -> dict[str, str]:
     """What workers know that these are. Raises BrokenState, NewerFormat."""
-    reader = _reader(settings)
-    async with reader:
+    async with state_reader(settings) as reader:
         return {name: own_kind(name, (await state_of(reader, name) or State()).links) for name in names}
 
 
 async def proposed(settings: Settings) -> list[Proposal]:
     """Of all persons. Holds the links of everybody who has any. Raises BrokenState, NewerFormat."""
     links: dict[str, Links | None] = {}
-    reader = _reader(settings)
-    async with reader:
+    async with state_reader(settings) as reader:
         async for name, loaded in reader.scan_states():
             if (state := decode(loaded.state)).links is not None:
                 links[name] = state.links
     return resolve(links).proposals
 
 
-async def words_of(settings: Settings, members: Sequence[str]) -> list[Word]:
-    """All that the log says of links of these, by time. Raises KafkaProblem."""
-    found = []
+async def words_of(settings: Settings, members: Sequence[str]) -> tuple[list[Word], int]:
+    """All that the log says of links of these, by time, under the names that workers give them; and how many links can't be
+    told because they name what can have no name: an address, and there is no key. Raises KafkaProblem."""
+    found, nameless, namer = [], 0, namer_of(settings)
     async with aclosing(kafka.read_topic(settings.kafka, TOPIC.name)) as records:
         async for record in records:
             event = decode_event(TOPIC.name, record.key, record.value, record.headers, record.timestamp)
             if not isinstance(event, Event) or not isinstance(event.data, IdentityLinked | IdentityUnlinked):
                 continue
+            if isinstance(namer.named(event), Rejection):
+                nameless += 1
+                continue
             if event.customer_id in members or event.data.other in members:
                 found.append(_word(event))
-    return sorted(found, key=lambda word: word.ms)
+    return sorted(found, key=lambda word: word.ms), nameless
 
 
 def _word(event: Event) -> Word:
@@ -140,5 +142,7 @@ async def state_of(reader: StateReader, name: str) -> State | None:
     return decode(loaded.state) if loaded.state else None
 
 
-def _reader(settings: Settings) -> StateReader:
-    return StateReader(settings.redis, prefix=settings.prefix, cluster=settings.cluster)
+def state_reader(settings: Settings) -> StateReader:
+    """Use it in ``async with``. Whoever has another key is refused."""
+    key, country = settings.identity_key, settings.country
+    return StateReader(settings.redis, prefix=settings.prefix, cluster=settings.cluster, identity_key=key, country=country)

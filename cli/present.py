@@ -156,6 +156,7 @@ def save_picture(shown: RenderableType, path: Path, title: str, columns: int, ro
     """A picture of the terminal, as SVG. A file that can't be written ends the verb."""
     console = Console(
         record=True,
+        emoji=False,
         width=columns,
         height=rows,
         file=io.StringIO(),

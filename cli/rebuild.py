@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import output
+from cli.people import name_of
 from cli.watcher import watching
 from language.learned import Unusable
 from portrait.models.churn import Scorer
@@ -30,7 +31,7 @@ from streams.log import TP
 from streams.mend import Mended, broken
 from streams.metrics import Metrics
 from streams.rebuild import CantRebuild, Options, Rebuild
-from streams.settings import Settings, namer_of, names_of
+from streams.settings import Settings, namer_of, names_of, naming_of
 from streams.tail import Models
 from streams.texts import note_rebuilt, use_adopted
 
@@ -84,7 +85,7 @@ def command(
         else:
             room = at_once or settings.cache_profiles
             options = Options(None, room, check, drop_orphans, again, partial_, _program())
-            whom = None if everybody else frozenset(ids or ())
+            whom = None if everybody else frozenset(name_of(settings, text) for text in ids or ())
             result = output.run(_rebuild(settings, options, whom, undecodable, show_ids))
     except (CantRebuild, CantAccept, GroupBusy, NewerFormat, Unusable) as error:
         output.fail(str(error))
@@ -116,6 +117,7 @@ async def _mending_store(settings: Settings) -> AsyncIterator[RedisMendingStore]
         shards=settings.shards,
         cluster=settings.cluster,
         prefix=settings.prefix,
+        naming=naming_of(settings),
     )
     try:
         await store.open()

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from cli import output
-from cli.people import state_of
+from cli.people import name_of, state_of, state_reader
 from cli.present import Lang, date, language_of, plain
 from cli.top import reader
 from portrait.identity.person import assembled
@@ -19,7 +19,6 @@ from portrait.tags.base import STANDING, Sign, Tag, Words
 from portrait.tags.registry import BY_ID, TAGS
 from portrait.tags.why import NotAsItWas, dimension_of, evidence, lapses
 from profile_store.reader import Profile
-from profile_store.scan import StateReader
 from streams.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Tags: all there are, who has one, and why a customer has it.")
@@ -118,8 +117,10 @@ def why(
     Exit codes: 0 told, 1 nobody has this id, or they don't have this tag, 2 there is no such tag, 3 Redis can't be reached.
     """
     wanted = _tag(tag) if tag is not None else None
+    settings = output.settings()
+    customer_id = name_of(settings, customer_id)
     try:
-        profile, state = output.run(_read(output.settings(), customer_id))
+        profile, state = output.run(_read(settings, customer_id))
         if profile is None:
             output.fail(f"nobody has the id {customer_id}, or their events are not folded yet")
         cases = _cases(profile, state, wanted)
@@ -262,8 +263,7 @@ async def _who(settings: Settings, tag: str, limit: int) -> list[tuple[str, floa
 
 async def _read(settings: Settings, customer_id: str) -> tuple[Profile | None, State | None]:
     """Raises BrokenState, NewerFormat."""
-    profiles = StateReader(settings.redis, prefix=settings.prefix, cluster=settings.cluster)
-    async with profiles:
+    async with state_reader(settings) as profiles:
         profile = await profiles.get(customer_id)
         name = profile.id if profile is not None else customer_id  # that the person goes by
         state = await state_of(profiles, name)

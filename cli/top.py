@@ -51,7 +51,8 @@ def command(
 
 def reader(settings: Settings) -> AsyncProfileReader:
     """Of the profiles that the settings name. Close it, or use it in ``async with``."""
-    return AsyncProfileReader(settings.redis, prefix=settings.prefix, cluster=settings.cluster)
+    key, country = settings.identity_key, settings.country
+    return AsyncProfileReader(settings.redis, prefix=settings.prefix, cluster=settings.cluster, identity_key=key, country=country)
 
 
 async def _read(settings: Settings, n: int, stages: Sequence[str] | None) -> list[Profile]:

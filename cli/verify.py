@@ -14,6 +14,7 @@ from rich.table import Table
 
 from cli import output
 from cli.audit import Audit, Checked, Report
+from cli.people import name_of
 from cli.positions import accepted_losses, stored_positions
 from language.learned import Unusable
 from portrait.state import BrokenState, NewerFormat
@@ -61,8 +62,9 @@ def command(
         at_ms = _moment_ms(at)
     except ValueError as error:
         output.fail(f"--at: {error}", output.USAGE)
+    full = [name_of(settings, text) for text in full or ()]
     try:
-        report = output.run(verify(settings, full or [], sample, at_ms))
+        report = output.run(verify(settings, full, sample, at_ms))
     except (CantVerify, BrokenState, NewerFormat) as error:
         output.fail(str(error))
     if json:

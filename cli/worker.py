@@ -22,6 +22,8 @@ def command() -> None:
       PORTRAIT_GROUP            consumer group                         portrait
       PORTRAIT_CLOCK            wall, or stream for replayed history   wall
       PORTRAIT_HORIZON_DAYS     churn: nothing bought within           60
+      PORTRAIT_IDENTITY_KEY     16 to 64 bytes, under which addresses  (none: they are dead letters)
+                                and numbers are hashed; PORTRAIT_COUNTRY, of the latter: 86
       PORTRAIT_BATCH_RECORDS_MAX, PORTRAIT_CACHE_PROFILES, PORTRAIT_SWEEP_INTERVAL_MS,
       PORTRAIT_ACTIONS_PER_MINUTE_MAX, PORTRAIT_SESSION_TIMEOUT_S,
       PORTRAIT_HTTP_HOST, PORTRAIT_HTTP_PORT (6066; 0 any, -1 none), PORTRAIT_LOG_LEVEL

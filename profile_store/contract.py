@@ -94,6 +94,29 @@ class Position(NamedTuple):
     last: Last | None = None
 
 
+def check_naming(noted: str, mine: str) -> None:
+    """``noted``: the fingerprint under which the store's names were made (`schemas.identity.fingerprint`), "" if none was noted;
+    ``mine``: of whoever would make or look for names. Raises StoreRefused where these would be others."""
+    if noted in ("", mine):
+        return
+    country, _, key = noted.partition(" ")
+    see = 'See "Another identity key" in docs/operating.md'
+    if not mine:
+        raise StoreRefused(
+            "e-mail addresses and telephone numbers in Redis are kept as hashes under an identity key, and none is set here: "
+            f"set PORTRAIT_IDENTITY_KEY, or PORTRAIT_IDENTITY_KEY_FILE, to the one that the workers have. {see}"
+        )
+    if mine.partition(" ")[2] != key:
+        raise StoreRefused(
+            "e-mail addresses and telephone numbers in Redis are kept as hashes under another identity key: "
+            f"set PORTRAIT_IDENTITY_KEY, or PORTRAIT_IDENTITY_KEY_FILE, to that one. {see}"
+        )
+    raise StoreRefused(
+        f"telephone numbers in Redis are of the country {country} where they name none, not of {mine.partition(' ')[0]}: "
+        f"set PORTRAIT_COUNTRY={country}. {see}"
+    )
+
+
 def least(shards: Sequence[Mapping[TP, Position]]) -> dict[TP, Position]:
     """Of the partitions that every shard knows: the position of the one that is furthest behind, and the least ``clear_ms``."""
     common = set(shards[0]).intersection(*shards[1:])
@@ -110,15 +133,20 @@ class Store(Protocol):
     shards: int
 
     async def open(self) -> None:
-        """Connect and check the server. StoreRefused: wrong version, evicts, other number of shards, newer format."""
+        """Connect and check the server. StoreRefused: wrong version, evicts, other number of shards, newer format,
+        names of identities that were made otherwise. A worker's notes how its own are made, where nothing is noted."""
 
     async def check(self) -> None:
-        """Look again, now and then, at what may change while it runs. StoreRefused: it evicts, or has evicted."""
+        """Look again, now and then, at what may change while it runs. StoreRefused: it evicts, or has evicted; or another worker
+        has noted meanwhile that names are made otherwise."""
 
     async def close(self) -> None: ...
 
     async def new_chain(self) -> None:
-        """Start a new chain for this worker, on every shard. Needed once before the first commit, and after each trouble."""
+        """Start a new chain for this worker, on every shard. Needed once before the first commit, and after each trouble.
+
+        It looks at what `open` looks at in the data: after a wipe it is gone, and another may have written it.
+        """
 
     async def load(self, ids: Sequence[str]) -> list[Loaded]:
         """States in the order of ``ids``; ABSENT where there is none. One round trip a shard."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import TypeVar
 
-from profile_store.contract import ABSENT, TP, ChainBroken, Loaded, Position, Write, least, shard_of
+from profile_store.contract import ABSENT, TP, ChainBroken, Loaded, Position, Write, check_naming, least, shard_of
 
 _Value = TypeVar("_Value")
 
@@ -29,6 +29,7 @@ class MemoryShard:
         self.positions: dict[TP, Position] = {}
         self.chains: dict[str, int] = {}  # by worker
         self.notes: dict[str, bytes] = {}  # of whoever mends
+        self.meta: dict[str, str] = {}
 
     def copy(self) -> MemoryShard:
         twin = MemoryShard()
@@ -90,24 +91,33 @@ class MemoryBackend:
 
 
 class MemoryStore:
-    """A ``Store`` over a backend, or over a new one of its own. Never raises StoreUnavailable, StoreUncertain, StoreRefused."""
+    """A ``Store`` over a backend, or over a new one of its own. Never raises StoreUnavailable, StoreUncertain."""
 
-    def __init__(self, shards: int = 1, *, worker_id: str = "worker", backend: MemoryBackend | None = None) -> None:
+    _NOTES_NAMING = True
+
+    def __init__(
+        self, shards: int = 1, *, worker_id: str = "worker", backend: MemoryBackend | None = None, naming: str = ""
+    ) -> None:
         self.backend = backend or MemoryBackend(shards)
         self.shards = len(self.backend.shards)
-        self._worker = worker_id
+        self._worker, self._naming = worker_id, naming
         self._chain: list[int] = []  # by shard
 
     async def open(self) -> None:
-        pass
+        for shard in self.backend.shards:
+            if self._naming and self._NOTES_NAMING:
+                shard.meta.setdefault("naming", self._naming)
+        await self.check()
 
     async def check(self) -> None:
-        pass
+        for shard in self.backend.shards:
+            check_naming(shard.meta.get("naming", ""), self._naming)
 
     async def close(self) -> None:
         pass
 
     async def new_chain(self) -> None:
+        await self.open()
         self._chain = [self.backend.next_link() for _ in self.backend.shards]
         for shard, link in zip(self.backend.shards, self._chain, strict=True):
             shard.chains[self._worker] = link

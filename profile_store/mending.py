@@ -19,6 +19,8 @@ _reset = Script(files("profile_store").joinpath("reset.lua").read_text())
 class RedisMendingStore(RedisStore):
     """A ``MendingStore`` in Redis. Its ``worker_id`` is its own, never a worker's."""
 
+    _NOTES_NAMING = False  # who looks at profiles that others have made does not decide how
+
     async def ids(self) -> AsyncIterator[Sequence[str]]:
         for shard in self._shards:
             for prefix in (shard.keys.state, shard.keys.profile):
@@ -66,6 +68,8 @@ async def _scan(shard: _Shard, prefix: str) -> AsyncIterator[list[str]]:
 
 class MemoryMendingStore(MemoryStore):
     """A ``MendingStore`` over a backend in memory."""
+
+    _NOTES_NAMING = False
 
     async def ids(self) -> AsyncIterator[Sequence[str]]:
         for shard in self.backend.shards:

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from profile_store.contract import StoreRefused, shard_of
+from profile_store.contract import StoreRefused, check_naming, shard_of
 from profile_store.keys import FORMAT, ShardKeys, external_field, shard_keys
+from schemas.identity import COUNTRY, fingerprint, identity_of, may_have_form
 from schemas.profile import GOES_BY
 
 _Result = TypeVar("_Result")
@@ -92,11 +93,17 @@ def parse_changes(message: bytes) -> list[Change]:
 
 
 class Queries:
-    """The questions. ``shards`` None: as many as the store says that it has."""
+    """The questions. ``shards`` None: as many as the store says that it has. ``identity_key``: "" where what is personal can
+    be asked for by its hash alone; else the store is asked whether its names are made under this one, of this ``country``."""
 
-    def __init__(self, prefix: str, shards: int | None) -> None:
-        self._prefix = prefix
-        self._keys: list[ShardKeys] | None = shard_keys(prefix, shards) if shards else None
+    def __init__(self, prefix: str, shards: int | None, identity_key: str = "", country: str = COUNTRY) -> None:
+        self._prefix, self._shards = prefix, shards
+        self._secret, self._country = identity_key.encode(), country
+        self._keys: list[ShardKeys] | None = shard_keys(prefix, shards) if shards and not identity_key else None
+
+    def name(self, text: str) -> str:
+        """Under which an identity is kept, however it is written. Raises BadIdentity."""
+        return identity_of(text, self._secret, self._country).id if may_have_form(text) else text
 
     def get_many(self, ids: Sequence[str]) -> Query[list[Profile | None]]:
         keys = yield from self.keys()
@@ -185,15 +192,18 @@ class Queries:
         return [k.changes for k in keys]
 
     def keys(self) -> Query[list[ShardKeys]]:
-        """The keys of every shard; asks the store for their number until it is known. Raises StoreRefused: unknown format."""
+        """The keys of every shard; asks the store for their number until it is known. Raises StoreRefused: unknown format, or
+        names that are made under another key."""
         if self._keys is not None:
             return self._keys
-        (meta,) = yield [("HMGET", ShardKeys(self._prefix, 0).meta, "format", "shards")]
+        (meta,) = yield [("HMGET", ShardKeys(self._prefix, 0).meta, "format", "shards", "naming")]
         if meta[0] is None or meta[1] is None:
-            return shard_keys(self._prefix, 1)  # nothing has been written yet
+            return shard_keys(self._prefix, self._shards or 1)  # nothing has been written yet
         if int(meta[0]) != FORMAT:
             raise StoreRefused(f"the data in Redis has format {int(meta[0])}, this reader knows {FORMAT}: upgrade it")
-        self._keys = shard_keys(self._prefix, int(meta[1]))
+        if self._secret:
+            check_naming((meta[2] or b"").decode(), fingerprint(self._secret, self._country))
+        self._keys = shard_keys(self._prefix, self._shards or int(meta[1]))
         return self._keys
 
     def _top_of_stage(self, keys: ShardKeys, n: int, stage: str) -> Query[list[tuple[str, float]]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import redis
 import redis.asyncio
@@ -18,8 +18,9 @@ from redis.exceptions import RedisClusterException, RedisError
 from profile_store.contract import StoreError, StoreUnavailable
 from profile_store.link import explain
 from profile_store.queries import RESYNC, Change, Command, Profile, Queries, Query, parse_changes
+from schemas.identity import COUNTRY, BadIdentity
 
-__all__ = ["RESYNC", "AsyncProfileReader", "Change", "Profile", "ProfileReader"]
+__all__ = ["RESYNC", "AsyncProfileReader", "BadIdentity", "Change", "Profile", "ProfileReader"]
 
 _Result = TypeVar("_Result")
 _FAILURES = (RedisError, RedisClusterException, OSError)
@@ -31,28 +32,39 @@ _RECONNECT_S = 0.5
 class ProfileReader:
     """Reads profiles. Threads may share one.
 
-    ``url``: redis://, rediss:// or unix://; with ``cluster``, of any node. ``shards``: None asks the store once.
+    ``url``: redis://, rediss:// or unix://; with ``cluster``, of any node. ``shards``: None asks the store once. Identities are
+    found however they are written (`schemas.identity`); an e-mail address or telephone number (``email:Lin@shop.cn``) if
+    ``identity_key`` is the workers' PORTRAIT_IDENTITY_KEY, and ``country`` their PORTRAIT_COUNTRY: BadIdentity, a ValueError,
+    without; StoreRefused if they are others.
     """
 
     def __init__(
-        self, url: str, *, prefix: str = "", shards: int | None = None, cluster: bool = False, timeout_s: float = 5.0
+        self,
+        url: str,
+        *,
+        prefix: str = "",
+        shards: int | None = None,
+        cluster: bool = False,
+        timeout_s: float = 5.0,
+        identity_key: str = "",
+        country: str = COUNTRY,
     ) -> None:
-        self._queries = Queries(prefix, shards)
+        self._queries = Queries(prefix, shards, identity_key, country)
         make = redis.RedisCluster.from_url if cluster else redis.Redis.from_url
         self._connect = lambda: make(url, retry=redis.retry.Retry(NoBackoff(), _RETRIES), **_options(timeout_s))
         self._client: Any = None
 
     def get(self, customer_id: str) -> Profile | None:
         """The profile, or None if there is none."""
-        return self._run(self._queries.get(customer_id))
+        return self._run(self._queries.get(self._queries.name(customer_id)))
 
     def get_fields(self, customer_id: str, *names: str) -> dict[str, Any]:
         """These fields, parsed; those that it hasn't are left out."""
-        return self._run(self._queries.get_fields(customer_id, names))
+        return self._run(self._queries.get_fields(self._queries.name(customer_id), names))
 
     def get_many(self, ids: Sequence[str]) -> list[Profile | None]:
         """In the order of ``ids``, in one round trip a server."""
-        return self._run(self._queries.get_many(ids))
+        return self._run(self._queries.get_many([self._queries.name(name) for name in ids]))
 
     def top_risk(self, n: int, stage: str | None = None) -> list[tuple[str, float]]:
         """(id, churn risk), highest first. With ``stage`` it goes down the index, which takes longer the rarer the stage is."""
@@ -100,7 +112,7 @@ class ProfileReader:
             self._client.close()
             self._client = None
 
-    def __enter__(self) -> ProfileReader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -134,20 +146,28 @@ class AsyncProfileReader:
     """`ProfileReader` for asyncio: the same methods and results."""
 
     def __init__(
-        self, url: str, *, prefix: str = "", shards: int | None = None, cluster: bool = False, timeout_s: float = 5.0
+        self,
+        url: str,
+        *,
+        prefix: str = "",
+        shards: int | None = None,
+        cluster: bool = False,
+        timeout_s: float = 5.0,
+        identity_key: str = "",
+        country: str = COUNTRY,
     ) -> None:
-        self._queries = Queries(prefix, shards)
+        self._queries = Queries(prefix, shards, identity_key, country)
         make: Any = redis.asyncio.RedisCluster.from_url if cluster else redis.asyncio.Redis.from_url
         self._client: Any = make(url, retry=redis.asyncio.retry.Retry(NoBackoff(), _RETRIES), **_options(timeout_s))
 
     async def get(self, customer_id: str) -> Profile | None:
-        return await self._run(self._queries.get(customer_id))
+        return await self._run(self._queries.get(self._queries.name(customer_id)))
 
     async def get_fields(self, customer_id: str, *names: str) -> dict[str, Any]:
-        return await self._run(self._queries.get_fields(customer_id, names))
+        return await self._run(self._queries.get_fields(self._queries.name(customer_id), names))
 
     async def get_many(self, ids: Sequence[str]) -> list[Profile | None]:
-        return await self._run(self._queries.get_many(ids))
+        return await self._run(self._queries.get_many([self._queries.name(name) for name in ids]))
 
     async def top_risk(self, n: int, stage: str | None = None) -> list[tuple[str, float]]:
         return await self._run(self._queries.top_risk(n, stage))
@@ -185,7 +205,7 @@ class AsyncProfileReader:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def __aenter__(self) -> AsyncProfileReader:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -20,6 +20,7 @@ from profile_store.contract import (
     StoreRefused,
     StoreUncertain,
     Write,
+    check_naming,
     least,
     shard_of,
 )
@@ -41,7 +42,10 @@ class RedisStore:
 
     ``url``: redis://, rediss:// or unix://; in a cluster, of any of its nodes. ``worker_id`` names this worker's chain: two
     processes that share one break each other's, so that only the later goes on. ``rng`` gives so many random bytes.
+    ``naming``: how whoever writes makes the names of identities (`schemas.identity.fingerprint`).
     """
+
+    _NOTES_NAMING = True  # where nothing is noted
 
     def __init__(
         self,
@@ -52,10 +56,11 @@ class RedisStore:
         shards: int = 1,
         cluster: bool = False,
         prefix: str = "",
+        naming: str = "",
         timeout_s: float = 10.0,
     ) -> None:
         self.shards = shards
-        self._cluster = cluster
+        self._cluster, self._naming = cluster, naming
         self._rng = rng
         servers = Servers(url, cluster=cluster, timeout_s=timeout_s)
         self._shards = [
@@ -68,10 +73,17 @@ class RedisStore:
             await shard.inspector.first(self._cluster)
         for shard in self._shards:  # in order: a wrong number of shards is refused before any key of a new shard is made
             await shard.check_meta(self.shards)
+        await self.check_naming(note=self._NOTES_NAMING)
 
     async def check(self) -> None:
         for shard in self._servers():
             await shard.inspector.again()
+        await self.check_naming()
+
+    async def check_naming(self, *, note: bool = False) -> None:
+        """On each shard in turn, so that of two who would note it one is refused by the first. Raises StoreRefused."""
+        for shard in self._shards:
+            await shard.check_naming(self._naming, note=note)
 
     def _servers(self) -> list[_Shard]:
         """A shard of each server, or more: in a cluster several may share one."""
@@ -85,6 +97,7 @@ class RedisStore:
         token = self._rng(_NONCE_BYTES).hex()
         for shard in self._shards:
             await shard.check_meta(self.shards)  # after a wipe it is gone, and another may have written it
+        await self.check_naming(note=self._NOTES_NAMING)
         await asyncio.gather(*(shard.new_chain(token) for shard in self._shards))
 
     async def load(self, ids: Sequence[str]) -> list[Loaded]:
@@ -158,6 +171,12 @@ class _Shard:
                 f"the data in Redis has {there[1]} shards, not {shards}: set PORTRAIT_SHARDS={there[1]}, "
                 "or rebuild it under another PORTRAIT_PREFIX"
             )
+
+    async def check_naming(self, naming: str, *, note: bool) -> None:
+        """Raises StoreRefused where names are made otherwise; where nothing says how, ``note`` does."""
+        if naming and note:
+            await self.link.call(b"HSETNX", self.keys.meta, b"naming", naming)
+        check_naming((await self.link.call(b"HGET", self.keys.meta, b"naming") or b"").decode(), naming)
 
     async def new_chain(self, token: str) -> None:
         async with self._turn:

@@ -38,7 +38,7 @@ class StateReader(AsyncProfileReader):
                 raise _explain(error) from error
 
     async def state_of(self, customer_id: str) -> Loaded:
-        """One customer's; ABSENT where there is none."""
+        """One identity's, by its name; ABSENT where there is none."""
         keys = await self._run(self._queries.keys())
         shard = keys[shard_of(customer_id, len(keys))]
         try:

@@ -132,7 +132,16 @@ def _typed(kind: str, value: str, secret: bytes, country: str) -> Identity:
     name = f"{kind}:{scope}{value}"
     if kind in PERSONAL and not is_blocked(name):
         name = f"{kind}:{HASHED}{_hash(name, secret)}"
+    elif kind == "phone":  # so that it is its own name
+        name = f"{kind}:+{value}"
     return Identity(kind, name)
+
+
+def fingerprint(secret: bytes, country: str = COUNTRY) -> str:
+    """By which another key, or country, is told: a hash of a constant under the key, and the country. "" without a key."""
+    if not secret:
+        return ""
+    return f"{country} {blake2b(b'fingerprint', key=secret, digest_size=HASH_BYTES, person=b'portrait-fp').hexdigest()}"
 
 
 class Namer:

@@ -11,7 +11,7 @@ import msgspec
 
 from language.names import Names
 from language.names import load as load_names
-from schemas.identity import COUNTRY, Namer
+from schemas.identity import COUNTRY, Namer, fingerprint
 
 #: Of BLAKE2b the longest; shorter ones can be tried out.
 KEY_BYTES_MIN, KEY_BYTES_MAX = 16, 64
@@ -57,6 +57,11 @@ def namer_of(settings: Settings) -> Namer:
             f"PORTRAIT_IDENTITY_KEY: {KEY_BYTES_MIN} to {KEY_BYTES_MAX} bytes; PORTRAIT_COUNTRY: digits, such as 86"
         )
     return Namer(secret, settings.country)
+
+
+def naming_of(settings: Settings) -> str:
+    """How names of identities are made: what the store notes of it."""
+    return fingerprint(settings.identity_key.encode(), settings.country)
 
 
 def names_of(settings: Settings) -> Names | None:

@@ -30,7 +30,7 @@ from streams.log import TP
 from streams.loop import Loop
 from streams.metrics import Metrics
 from streams.producer import Publisher
-from streams.settings import Settings, namer_of, names_of
+from streams.settings import Settings, namer_of, names_of, naming_of
 from streams.tail import Models, ReplayedOrigins
 from streams.tasks import end, unless
 from streams.texts import TextModels
@@ -72,6 +72,7 @@ async def run(settings: Settings, stop: asyncio.Event | None = None, *, ready: C
             shards=settings.shards,
             cluster=settings.cluster,
             prefix=settings.prefix,
+            naming=naming_of(settings),
         )
         try:
             return await Parts(settings, store, metrics).work(stop, ready) if await unless(stop, _open(store)) else 0

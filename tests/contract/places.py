@@ -44,8 +44,8 @@ class MemoryPlace:
         self.shards = shards
         self.backend = MemoryBackend(shards)
 
-    def store(self, worker_id: str) -> Store:
-        return MemoryStore(worker_id=worker_id, backend=self.backend)
+    def store(self, worker_id: str, naming: str = "") -> Store:
+        return MemoryStore(worker_id=worker_id, backend=self.backend, naming=naming)
 
     def view(self, customer_id: str) -> dict[str, bytes]:
         return self.backend.shards[shard_of(customer_id, self.shards)].profiles.get(customer_id, {})
@@ -91,8 +91,8 @@ class RedisPlace:
         self.client = server.client()
         self.client.flushall()
 
-    def store(self, worker_id: str) -> Store:
-        return RedisStore(self.url, worker_id=worker_id, rng=os.urandom, shards=self.shards, prefix="t:")
+    def store(self, worker_id: str, naming: str = "") -> Store:
+        return RedisStore(self.url, worker_id=worker_id, rng=os.urandom, shards=self.shards, prefix="t:", naming=naming)
 
     def view(self, customer_id: str) -> dict[str, bytes]:
         (key,) = self.keys[shard_of(customer_id, self.shards)].profiles([customer_id])

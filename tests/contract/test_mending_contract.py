@@ -17,10 +17,10 @@ __all__ = ["place", "servers"]
 CLICKS, ORDERS, GONE = ("clicks", 0), ("orders", 11), ("feedback", 2)
 
 
-def mender(place: Any) -> MemoryMendingStore | RedisMendingStore:
+def mender(place: Any, naming: str = "") -> MemoryMendingStore | RedisMendingStore:
     if isinstance(place, MemoryPlace):
-        return MemoryMendingStore(worker_id="mender", backend=place.backend)
-    return RedisMendingStore(place.url, worker_id="mender", rng=os.urandom, shards=place.shards, prefix="t:")
+        return MemoryMendingStore(worker_id="mender", backend=place.backend, naming=naming)
+    return RedisMendingStore(place.url, worker_id="mender", rng=os.urandom, shards=place.shards, prefix="t:", naming=naming)
 
 
 @scenario

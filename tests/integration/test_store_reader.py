@@ -14,6 +14,7 @@ from profile_store.contract import StoreRefused, StoreUnavailable, Write
 from profile_store.queries import RESYNC, Change, Profile
 from profile_store.reader import AsyncProfileReader, ProfileReader
 from profile_store.redis_store import RedisStore
+from schemas.identity import fingerprint, identity_of
 from tests.contract.places import ODD_IDS, load, nonce, write
 from tests.servers_redis import ServerMissing, start_redis
 
@@ -225,3 +226,38 @@ def test_changes_for_programs_without_asyncio(server: Any, shards: int) -> None:
         server.client().execute_command("CLIENT", "KILL", "TYPE", "pubsub")
         assert next(changes) == RESYNC
         changes.close()  # type: ignore[attr-defined]
+
+
+KEY = "a key of the shop's"
+
+
+def test_identities_are_found_however_they_are_written(server: Any, shards: int) -> None:
+    email = identity_of("email:lin@shop.cn", KEY.encode()).id
+    commit(server, shards, *(write(name, fields={"version": b"1"}) for name in (email, "device:D1", "social:weibo:lin", "ＣID")))
+    for make in (ProfileReader, SyncedReader):
+        reader = make(server.url, prefix="t:", identity_key=KEY)
+        assert reader.get("EMAIL：Ｌin@Shop.cn").id == email
+        assert reader.get_fields(" Email:LIN@shop.cn", "version") == {"version": 1}
+        found = reader.get_many(["Device:D1", "social:Weibo:@Lin", "ＣID", email, "device:d1"])
+        assert [profile and profile.id for profile in found] == ["device:D1", "social:weibo:lin", "ＣID", email, None]
+        keyless = make(server.url, prefix="t:")
+        assert keyless.get("Device:D1").id == "device:D1" and keyless.get(email).id == email
+        with pytest.raises(ValueError, match="no key"):
+            keyless.get("email:lin@shop.cn")
+
+
+def test_a_reader_with_another_key_is_refused_rather_than_told_that_nobody_is_there(server: Any, shards: int) -> None:
+    async def scene() -> None:
+        store = RedisStore(
+            server.url, worker_id="w", rng=os.urandom, shards=shards, prefix="t:", naming=fingerprint(KEY.encode())
+        )
+        await store.open()
+        await store.close()
+
+    asyncio.run(scene())
+    for make in (ProfileReader, SyncedReader):
+        for known in (None, shards):
+            assert make(server.url, prefix="t:", shards=known, identity_key=KEY).get("email:lin@shop.cn") is None
+            with pytest.raises(StoreRefused, match="another identity key"):
+                make(server.url, prefix="t:", shards=known, identity_key="another key of it").get("C1")
+        assert make(server.url, prefix="t:").get("C1") is None, "whoever asks for no address needs none"

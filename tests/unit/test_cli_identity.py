@@ -12,19 +12,22 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli import main, output, people, quality, tags
+from cli import identity, main, output, people, quality, tags
 from portrait.evolve import Arrival
 from portrait.identity.person import Moment, evolve_persons, fold_links, near
 from portrait.settle import Policy
 from portrait.state import State, encode
-from profile_store.contract import ABSENT, Loaded
+from profile_store.contract import ABSENT, Loaded, check_naming
 from profile_store.queries import Profile
 from schemas.customers import IdentityLinked, IdentityUnlinked
 from schemas.event import Event, decode
-from streams.settings import Settings
+from schemas.identity import Namer, fingerprint, identity_of
+from streams.settings import Settings, naming_of
 from tests.property.test_facts_order import SCORER
 
 NOW_MS = 1_760_000_000_000
+KEY = "a key of the shop's"
+LIN = identity_of("email:lin@shop.cn", KEY.encode()).id
 
 
 class Shop:
@@ -34,6 +37,7 @@ class Shop:
         self.log: list[SimpleNamespace] = []
         self.states: dict[str, State] = {}
         self.sent: list[tuple[str, str, dict[str, Any]]] = []
+        self.naming = ""
 
     def says(self, key: str, type_: str, **data: Any) -> None:
         time = f"2025-10-0{1 + len(self.log)}T08:00:00Z"
@@ -41,7 +45,8 @@ class Shop:
         value = json.dumps(envelope | {"data": data}).encode()
         self.log.append(SimpleNamespace(key=key.encode(), value=value, headers=(), timestamp=NOW_MS))
         event = decode("customers", key.encode(), value, (), NOW_MS)
-        assert isinstance(event, Event), event
+        assert isinstance(event, Event) and isinstance(Namer(KEY.encode()).named(event), Event), event
+        key, data["other"] = event.customer_id, getattr(event.data, "other", "")
         both = isinstance(event.data, IdentityLinked | IdentityUnlinked)
         arrivals = {name: [Arrival(1, len(self.log), event)] for name in ({key, data["other"]} if both else {key})}
         for name in arrivals:
@@ -72,6 +77,9 @@ class Shop:
     async def publisher(self, bootstrap: str) -> AsyncIterator[Any]:
         yield self
 
+    async def agree(self, settings: Settings) -> None:
+        check_naming(self.naming, naming_of(settings))
+
     async def send(self, topic: str, key: bytes, value: bytes) -> None:
         event = json.loads(value)
         self.sent.append((topic, key.decode(), {"type": event["type"], **event["data"]}))
@@ -80,7 +88,8 @@ class Shop:
 @pytest.fixture
 def shop(monkeypatch: pytest.MonkeyPatch) -> Shop:
     shop = Shop()
-    monkeypatch.setattr(people, "_reader", lambda settings: shop)
+    monkeypatch.setattr(people, "state_reader", lambda settings: shop)
+    monkeypatch.setattr(identity, "agree", shop.agree)
     monkeypatch.setattr(people.kafka, "read_topic", shop.read_topic)
     monkeypatch.setattr(people.kafka, "publisher", shop.publisher)
     monkeypatch.setenv("LOGNAME", "wang")
@@ -195,7 +204,7 @@ def test_other_verbs_look_at_the_whole_person(shop: Shop, monkeypatch: pytest.Mo
 
     views = Views()
     views.states = shop.states
-    monkeypatch.setattr(tags, "StateReader", lambda *_, **__: views)
+    monkeypatch.setattr(tags, "state_reader", lambda *_: views)
     monkeypatch.setattr(quality, "StateReader", lambda *_, **__: views)
     _, whole = asyncio.run(tags._read(Settings(), "anonymous:[b]"))
     assert (
@@ -204,3 +213,64 @@ def test_other_verbs_look_at_the_whole_person(shop: Shop, monkeypatch: pytest.Mo
     assert whole.tags == shop.states["C1"].tags and whole.parts.basic is not None
     found = asyncio.run(quality.assess(Settings(), 0, NOW_MS))
     assert found.customers == 2 < len(shop.states)
+
+
+def test_an_address_gets_into_kafka_as_a_hash_alone(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.naming = fingerprint(KEY.encode())
+    given = (
+        ("C1", " Lin@Shop.CN", "--kind", "Email"),
+        ("lin@shop.cn", "C1", "--key-kind", "email"),
+        ("C1", "EMAIL：lin@shop.cn"),
+    )
+    for words in given:
+        assert invoke("link", *words)[0] == output.USAGE, "without the key it has no name"
+    monkeypatch.setenv("PORTRAIT_IDENTITY_KEY", KEY)
+    for words in given:
+        assert invoke("link", *words)[0] == invoke("unlink", *words)[0] == output.OK
+    assert {(key, event["other"]) for _, key, event in shop.sent} == {("C1", LIN), (LIN, "C1")}
+    assert len(shop.sent) == 6 and "lin@" not in str(shop.sent).casefold()
+
+
+@pytest.mark.parametrize("key", ["", "another key of it"])
+def test_who_would_give_other_names_publishes_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    shop.naming = fingerprint(KEY.encode())
+    monkeypatch.setenv("PORTRAIT_IDENTITY_KEY", key)
+    code, _, err = invoke("link", "C1", "device:d7")
+    assert code == output.UNREACHABLE and "Another identity key" in err and not shop.sent
+
+
+def test_a_name_is_found_as_its_owner_writes_it(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.says("C1", "identity.linked", other="Lin@shop.cn", kind="email")
+    monkeypatch.setenv("PORTRAIT_IDENTITY_KEY", KEY)
+    assert invoke("why", "C1", "LIN@shop.cn", "--kind", "email")[0] == output.OK
+    for text in ("EMAIL:Lin@Shop.cn", "ｅmail：ｌin@shop.cn", LIN, "Ｄevice:d1"):
+        assert invoke("show", text)[1].startswith("C1 "), text
+        assert invoke("why", text, "C1")[0] == output.OK
+        monkeypatch.setattr(tags, "_read", lambda _, name: asyncio.sleep(0, (None, output.err.print(name))))
+        assert CliRunner().invoke(main.app, ["tags", "why", text]).exit_code == output.FAILED
+    assert invoke("name", "phone:138 0013 8000")[1] == invoke("name", "PHONE:+8613800138000")[1]
+
+
+def test_the_history_shows_no_address_whoever_published_it(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.says("C1", "identity.linked", other="Lin@shop.cn", kind="email")
+    shop.says("email:Lin@shop.cn", "identity.unlinked", other="C1", kind="customer", by="lin")
+    _, out, err = invoke("show", "C1", "--history")
+    assert "lin@" not in out.casefold() and "2 links name what can have no name here" in err and "PORTRAIT_IDENTITY_KEY" in err
+    monkeypatch.setenv("PORTRAIT_IDENTITY_KEY", KEY)
+    _, out, err = invoke("show", LIN, "--history")
+    assert out.count(f"C1 — {LIN}") == 1 and out.count(f"{LIN} — C1") == 1 and not err
+    assert "lin@" not in out.casefold() + str(invoke("why", "C1", LIN))
+
+
+def test_ids_are_shown_as_they_are_however_long_wide_or_like_a_picture(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    long, wide, picture = "device:" + "xy" * 50, "social:weibo:" + "林晓" * 25, "device:a:tv:b"
+    for other in (long, wide, picture):
+        shop.says("C1", "identity.linked", other=other, kind="device")
+    monkeypatch.setattr(output.out, "_width", 80, raising=False)
+    code, out, _ = invoke("show", "C1", "--history")
+    lines = out.splitlines()
+    for other in (long, wide, picture):
+        assert any(line[4:].startswith(f"{other}  ") for line in lines[1:]), "in the tree"
+        assert any(line.endswith(f"C1 — {other}, by /crm, sure 100%") for line in lines), "in the history"
+    joins = [line for line in lines if "last said" in line and "not joined" not in line]
+    assert code == output.OK and len(joins) == 5 and all(line.endswith("by /crm, sure 100%") or "90%" in line for line in joins)

@@ -66,14 +66,13 @@ def test_customer_ids_are_the_same_byte_for_byte_only(key: str) -> None:
 @settings(deadline=None)
 @given(st.text(max_size=40), st.sampled_from(KINDS[1:]))
 def test_no_value_reaches_into_another_kind(value: str, kind: str) -> None:
-    """Nor are names normalised any further: a name is its own name, but for numbers of nobody, which have lost their plus."""
+    """Nor are names normalised any further: a name is its own name."""
     try:
         found = identity_of(f"{kind}:{value}", SECRET)
     except BadIdentity:
         return
     assert found.kind == kind == kind_of(found.id)
-    if kind != "phone" or not is_blocked(found.id):
-        assert identity_of(found.id, SECRET) == found
+    assert identity_of(found.id, SECRET) == found
 
 
 @pytest.mark.parametrize(
@@ -84,6 +83,12 @@ def test_no_value_reaches_into_another_kind(value: str, kind: str) -> None:
 def test_values_that_stand_for_nobody_are_blocked_and_need_no_hash(key: str) -> None:
     name = identity_of(key, b"").id
     assert is_blocked(name) and oracle.identities._nobody(name)
+
+
+@pytest.mark.parametrize("key", ["phone:00000000", "phone:3333 333", "phone:0012345678", "email:Test@test.com", "device:null"])
+def test_a_name_is_its_own_name_also_of_nobody(key: str) -> None:
+    name = identity_of(key, b"").id
+    assert identity_of(name, b"").id == identity_of(name, SECRET, "44").id == name
 
 
 @pytest.mark.parametrize("key", ["email:lin@shop.cn", "phone:13800138001", "device:a1b2", "C1", "1", "1111", "social:weibo:lin"])
