@@ -255,14 +255,12 @@ class Sheet:
         yield _joined(
             *self._ifs(bought, "discounted", "with_coupon", "by_instalments", "cancelled", "refunded"),
             bought.late and self._t("late", late=bought.late, delivered=bought.delivered),
-            self._counts("pays", bought.methods),
         )
 
     def _looks(self, seen: contract.Behaviour) -> Iterator[Text | str]:
         yield _joined(
             self._t("clicks", total=seen.clicks.total, month=seen.clicks.month),
             seen.last_click_ms and self._t("last_click", ago=self._ago(seen.last_click_ms)),
-            seen.dwell_ms and self._t("dwell", span=span(seen.dwell_ms, self._lang)),
             seen.cart and self._t("cart", added=seen.cart.added, removed=seen.cart.removed),
         )
         yield _joined(self._ranked(seen.categories), self._ranked(seen.brands))
@@ -295,7 +293,6 @@ class Sheet:
         yield _joined(
             self._counts("channels", activity.channels),
             hours and self._t("hours", hours=hours),
-            p.behaviour and self._counts("devices", p.behaviour.devices),
         )
         yield _joined(*(self._messages(channel, outcomes) for channel, outcomes in contacts.by_channel.items()))
 

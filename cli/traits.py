@@ -25,10 +25,7 @@ UNSHOWN = frozenset(
         ("experience", "advocacy"),
         ("channels", "messages"),
         ("channels", "social"),
-        ("habits", "average_order_minor"),
-        ("habits", "currency"),
         ("person", "told_by"),
-        ("situation", "region"),
     )
 )
 SHARES = frozenset(("abandoned", "returned", "cancelled", "instalments"))

@@ -181,11 +181,11 @@ def _risk(work: Settling) -> dict[str, Any]:
     state, scorer = work.state, work.scorer
     risk = round(state.risk or 0.0, 4)
     known = scorer, work.x or (), state.rhythm, state.scored_day
-    return {
-        "churn": risk,
-        "horizon_days": scorer.horizon_days,
-        "model": state.model,
-        "sure": scorer.sure_of(risk),
-        "reasons": reasons(*known),
-        "levers": levers(*known),
-    }
+    shown: dict[str, Any] = {"churn": risk, "horizon_days": scorer.horizon_days, "model": state.model}
+    sure = scorer.sure_of(risk)
+    if sure.of:
+        shown["sure"] = sure
+    for name, said in (("reasons", reasons(*known)), ("levers", levers(*known))):
+        if said:
+            shown[name] = said
+    return shown

@@ -40,11 +40,15 @@ def summary(doc: str | None) -> str:
 
 def _describe(schema: dict[str, Any], struct: type[msgspec.Struct]) -> None:
     for field, words in comments(struct).items():
-        name = struct.__struct_encode_fields__[struct.__struct_fields__.index(field)]
-        found = schema["properties"][name]
+        place = struct.__struct_fields__.index(field)
+        within: Any = schema.get("properties")
+        name: str | int = struct.__struct_encode_fields__[place]
+        if struct.__struct_config__.array_like:
+            within, name = schema["prefixItems"], place
+        found = within[name]
         words = "; ".join(filter(None, (words.replace("``", "`"), found.get("description"))))
         # A neighbour of $ref would be ignored.
-        schema["properties"][name] = ({"allOf": [found]} if "$ref" in found else found) | {"description": words}
+        within[name] = ({"allOf": [found]} if "$ref" in found else found) | {"description": words}
 
 
 def _tidy_doc(schema: dict[str, Any]) -> None:

@@ -29,13 +29,17 @@ class View(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Base of all that is shown. Unknown members are ignored, so that Portrait may be newer than the reader."""
 
 
-class Trait(View, frozen=True, kw_only=True):
-    """A conclusion about the customer, and what it rests on."""
+class Trait(View, frozen=True, kw_only=True, array_like=True):
+    """A conclusion about the customer, and what it rests on. In JSON it is an array of these three: a profile has dozens."""
 
     value: str
     sure: float = 0.0  # 0 to 1: how much of the evidence speaks for it, a little doubt added
-    of: int = 0  # observations that it rests on: at least so many
-    told: bool = False  # true: the customer, or the CRM, said so; it was not inferred
+    of: int = 0  # observations that it was inferred from: at least so many; 0: the customer, or the CRM, said so
+
+    @property
+    def told(self) -> bool:
+        """Somebody said so; it was not inferred."""
+        return not self.of
 
 
 class Windows(View, frozen=True, kw_only=True):
@@ -82,16 +86,12 @@ class Behaviour(View, frozen=True, kw_only=True):
 
     clicks: Windows = Windows()
     last_click_ms: int | None = None
-    dwell_ms: int = 0  # in all
     pages: Counts = {}
     items: Counts = {}  # by sku
     categories: Counts = {}  # of items looked at or put into the cart
     brands: Counts = {}
     searches: Counts = {}  # in small letters
     unmet: Counts = {}  # searches that found nothing
-    content: Counts = {}  # by kind: text, picture, audio, video, live
-    topics: Counts = {}
-    devices: Counts = {}
     regions: Counts = {}
     cart: Cart | None = None
     app_opens: int = 0
@@ -123,7 +123,6 @@ class Consumption(View, frozen=True, kw_only=True):
     discounted: int = 0  # orders with a discount
     with_coupon: int = 0
     by_instalments: int = 0
-    methods: Counts = {}  # of payment
     categories: Counts = {}
     brands: Counts = {}
     items: Counts = {}  # by sku
@@ -270,7 +269,7 @@ class Risk(View, frozen=True, kw_only=True):
     churn: float  # 0 to 1
     horizon_days: int
     model: str  # version; compare scores of one version only
-    sure: Sure | None = None  # what became of scores in the same tenth (0.6 to 0.7, say)
+    sure: Sure | None = None  # what became of scores in the same tenth (0.6 to 0.7, say); nothing is known of any: none
     reasons: list[Reason] = []  # this customer's own, strongest first, at most three
     levers: list[Lever] = []  # what would lower it, and to what; strongest first, at most three
 
@@ -297,19 +296,11 @@ class Tones(View, frozen=True, kw_only=True):
     total: int | None = None
 
 
-class Tone(View, frozen=True, kw_only=True):
-    """How a text sounded."""
+class Tone(View, frozen=True, kw_only=True, array_like=True):
+    """How a text sounded: in JSON an array of both."""
 
     at_ms: int
     tone: int
-
-
-class Mood(View, frozen=True, kw_only=True):
-    """What the tones of the last 90 days come to."""
-
-    value: Literal["pleased", "displeased", "even"]
-    sure: float = 0.0  # 0 to 1: how much of the evidence speaks for it, a little doubt added
-    of: int = 0  # texts
 
 
 class Voice(View, frozen=True, kw_only=True):
@@ -319,8 +310,9 @@ class Voice(View, frozen=True, kw_only=True):
     tone: Tones = Tones()
     pleased: int = 0  # texts with a tone of 20 or more
     displeased: int = 0  # of -20 or less
-    latest: list[Tone] = []  # latest first, at most three
-    mood: Mood | None = None  # without texts in the last 90 days nobody knows
+    last: Tone | None = None
+    #: pleased, displeased or even: what the texts of the last 90 days come to; without any nobody knows
+    mood: Trait | None = None
     by_place: dict[str, int] = {}  # mean tone by platform, channel, rating, survey or complaint; the three with most texts
     by_topic: dict[str, int] = {}  # of mentions, and subjects of ratings
     languages: Counts = {}  # zh, en, mixed

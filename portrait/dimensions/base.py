@@ -79,7 +79,8 @@ def ranked(counts: Mapping[str, int], n: int) -> list[str]:
 
 @lru_cache(REMEMBERED)
 def trait(value: str, for_it: float, of: float) -> Trait:
-    return Trait(value=value, sure=sure(for_it, of), of=at_least(int(of)))
+    """An inferred one."""
+    return Trait(value=value, sure=sure(for_it, of), of=at_least(int(of)) or 1)
 
 
 def steady(view: View | None, due_day: int = NEVER) -> tuple[View | None, int]:

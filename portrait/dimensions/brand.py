@@ -173,7 +173,7 @@ def _reputation(feedback: Any, nps: int) -> Trait | None:
         value = "good" if mean >= GOOD_STARS else "poor" if mean < POOR_STARS else "mixed"
     else:
         return None
-    return Trait(value=value, sure=sure(said, said), of=at_least(said), told=True)
+    return Trait(value=value, sure=sure(said, said))
 
 
 def _loyalty(facts: Facts, rivals: int, signs: Signs) -> Trait | None:

@@ -58,7 +58,7 @@ class Experience(View, frozen=True, kw_only=True):
     consideration: list[str] = []  # item, search, cart, app
     purchase: list[str] = []  # order, delivery
     service: list[str] = []  # complaint, and channels of conversations
-    advocacy: list[str] = []  # rating, survey, and platforms on which they spoke
+    advocacy: list[str] = []  # rating, survey, mention (a post or share)
     breaks: Counts = {}  # open_complaint, late_delivery, unmet_search, abandoned_cart, unsolved, refusal -> at least so many
     #: What calls for an excuse now: severe_complaint and urgent_complaint (open ones; urgent by
     #: what is written: danger, threats), complains_again (three in 90 days), late_delivery and unhappy
@@ -104,8 +104,8 @@ def _touchpoints(parts: Any) -> dict[str, list[str]]:
         met.setdefault("awareness", []).extend(channels)
     if said is not None and said.channels:
         met.setdefault("service", []).extend(ranked(said.channels, SHOWN))
-    if social is not None and social.platforms and (social.posts or social.shares):
-        met.setdefault("advocacy", []).extend(ranked(social.platforms, SHOWN))
+    if social is not None and (social.posts or social.shares):
+        met.setdefault("advocacy", []).append("mention")
     return met
 
 
@@ -193,7 +193,7 @@ def recommends(feedback: Any, today: int) -> tuple[Trait | None, int]:
     value = "promoter" if nps >= PROMOTER_NPS else "detractor" if nps <= LOW_NPS else "passive"
     unhappy_day = max(feedback.unhappy_days, default=0)
     doubted = value != "detractor" and unhappy_day > at_ms // DAY_MS and today - unhappy_day < WINDOW_DAYS
-    told = Trait(value=value, sure=DOUBTED if doubted else SAID, of=1, told=True)
+    told = Trait(value=value, sure=DOUBTED if doubted else SAID)
     return told, unhappy_day + WINDOW_DAYS if doubted else NEVER
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from portrait.dimensions.base import Dimension, Facts, leaning, steady, trait
 from portrait.dimensions.hints import ON_PRICE, hits, promoted
-from portrait.structures import MORE
 from schemas.profile import Trait, View
 
 #: A share of fewer orders says nothing.
@@ -27,8 +26,6 @@ class Habits(View, frozen=True, kw_only=True):
     """Buying habits. Shares are of the orders, to one decimal, from three orders on."""
 
     cycle_days: int | None = None  # between purchases, about; from the third purchase day on
-    average_order_minor: int | None = None  # as placed, of the main currency; to two digits
-    currency: str | None = None  # of most orders
     returned: float | None = None
     cancelled: float | None = None
     instalments: float | None = None
@@ -45,40 +42,23 @@ def derive(facts: Facts) -> tuple[View | None, int]:
         return steady(None)
     orders = consumption.placed
     shares = orders >= ORDERS_LEAST
-    currency, average = _average(consumption)
     promotions, driven_by = _price(facts.parts.behaviour, consumption) if shares else (None, None)
-    return steady(
-        Habits(
-            cycle_days=CYCLES_DAYS[bisect_right(_BETWEEN, rhythm.gap_days)] if rhythm.count >= 3 else None,
-            average_order_minor=average,
-            currency=currency,
-            returned=_share(consumption.refunded, orders) if shares else None,
-            cancelled=_share(consumption.cancelled, orders) if shares else None,
-            instalments=_share(consumption.by_instalments, orders) if shares else None,
-            promotions=promotions,
-            driven_by=driven_by,
-            pays_by=leaning(consumption.methods),
-            brand=_brand(consumption),
-            category=leaning(consumption.categories),
-        )
+    view = Habits(
+        cycle_days=CYCLES_DAYS[bisect_right(_BETWEEN, rhythm.gap_days)] if rhythm.count >= 3 else None,
+        returned=_share(consumption.refunded, orders) if shares else None,
+        cancelled=_share(consumption.cancelled, orders) if shares else None,
+        instalments=_share(consumption.by_instalments, orders) if shares else None,
+        promotions=promotions,
+        driven_by=driven_by,
+        pays_by=leaning(consumption.methods),
+        brand=_brand(consumption),
+        category=leaning(consumption.categories),
     )
+    return steady(view if view != NOTHING else None)
 
 
 def _share(n: int, orders: int) -> float:
     return round(min(1.0, n / orders), 1)
-
-
-def _average(consumption: Any) -> tuple[str | None, int | None]:
-    """The currency of most orders (of equal ones the first by name), and the mean order in it, to two digits."""
-    best, orders = None, 0
-    for currency, money in consumption.money.items():
-        if currency != MORE and money.orders and (money.orders > orders or (money.orders == orders and currency < best)):
-            best, orders = currency, money.orders
-    if best is None:
-        return None, None
-    mean = consumption.money[best].placed_minor // orders
-    step = 10 ** max(0, len(str(mean)) - 2)
-    return best, (mean + step // 2) // step * step
 
 
 def _price(behaviour: Any, consumption: Any) -> tuple[Trait | None, Trait | None]:
@@ -105,6 +85,7 @@ def _brand(consumption: Any) -> Trait | None:
     return found if found is not None and brands[found.value] >= LOYAL * sum(brands.values()) else None
 
 
+NOTHING = Habits()
 DIMENSION = Dimension(
     name="habits",
     contract=Habits,

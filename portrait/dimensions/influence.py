@@ -26,7 +26,6 @@ class Influence(View, frozen=True, kw_only=True):
     """Where the customer is heard, by how many, and in which domains others answer."""
 
     kind: Trait | None = None  # opinion_leader, connector, voice or listener
-    platforms: list[str] = []  # where they speak and follow, most used first; at most three
     audience: str = ""  # personal, nano (from 1,000 followers), micro (10,000), macro (100,000) or mega (1,000,000)
     reach: int = 0  # heard at least so often, over all posts and shares: a power of ten
     sharing: Trait | None = None  # writes, passes_on or both
@@ -42,7 +41,6 @@ def derive(facts: Facts) -> tuple[View | None, int]:
     return steady(
         Influence(
             kind=kind,
-            platforms=ranked(social.platforms or {}, SHOWN),
             audience=next(name for least, name in BANDS if social.audience_max >= least) if social.audience_max else "",
             reach=10 ** int(log10(social.reach)) if social.reach else 0,
             sharing=_sharing(social),

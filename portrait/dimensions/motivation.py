@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from portrait.dimensions.base import DOUBT, Dimension, Facts, at_least, steady, sure, trait
+from portrait.dimensions.base import DOUBT, Dimension, Facts, steady, sure, trait
 from portrait.dimensions.hints import HEALTH, PRICE, QUALITY, SUSTAINABILITY, TABLES, looks_per_order, promoted, wishes
 from portrait.structures import MORE
 from schemas.profile import Trait, View
@@ -61,11 +61,7 @@ def _told(feedback: Any) -> list[Trait]:
     """By the answers to surveys: how many of those that name any motive name this one."""
     motives = feedback.motives
     total = sum(n for motive, n in motives.items() if motive != MORE)
-    return [
-        Trait(value=motive, sure=sure(ANSWER * n, ANSWER * total), of=at_least(total), told=True)
-        for motive, n in motives.items()
-        if motive != MORE
-    ]
+    return [Trait(value=motive, sure=sure(ANSWER * n, ANSWER * total)) for motive, n in motives.items() if motive != MORE]
 
 
 def _seen(parts: Any) -> dict[str, tuple[int, int]]:

@@ -101,7 +101,7 @@ def derive(facts: Facts) -> tuple[View | None, int]:
 
 @lru_cache(REMEMBERED)
 def told(value: str) -> Trait:
-    return Trait(value=value, sure=1.0, of=1, told=True)
+    return Trait(value=value, sure=1.0)
 
 
 def is_minor(basic: Any, today: int) -> tuple[bool, int]:

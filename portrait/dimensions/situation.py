@@ -21,23 +21,21 @@ class Situation(View, frozen=True, kw_only=True):
     #: workday, weekend, or any: a day of the one sees 1.5 times the activity of a day of the other; from three days on
     week: Trait | None = None
     place: Trait | None = None  # home, office, transit, ..., as publishers name it
-    region: Trait | None = None  # most of their clicks come from there
     weather: Trait | None = None
     occasions: Counts = {}  # occasion -> at least so many events; the three most frequent
 
 
 def derive(facts: Facts) -> tuple[View | None, int]:
-    activity, behaviour, context = facts.parts.activity, facts.parts.behaviour, facts.parts.context
+    activity, context = facts.parts.activity, facts.parts.context
     week = _week(activity.weekdays) if activity is not None and activity.weekdays and on_days(facts) else None
-    region = leaning(behaviour.regions) if behaviour is not None else None
     place = weather = None
     occasions: Counts = {}
     if context is not None:
         place, weather = leaning(context.places), leaning(context.weather)
         occasions = _occasions(context.occasions) if context.occasions else {}
-    if week is place is region is weather is None and not occasions:
+    if week is place is weather is None and not occasions:
         return steady(None)
-    return steady(Situation(week=week, place=place, region=region, weather=weather, occasions=occasions))
+    return steady(Situation(week=week, place=place, weather=weather, occasions=occasions))
 
 
 def _week(weekdays: dict[str, int]) -> Trait | None:
@@ -61,8 +59,8 @@ def _occasions(counts: dict[str, int]) -> Counts:
 DIMENSION = Dimension(
     name="situation",
     contract=Situation,
-    reads=("activity", "behaviour", "context"),
+    reads=("activity", "context"),
     derive=derive,
-    events=("every event of the customer's own", "clicks with `region`, `place`, `weather` or `occasion`", "order.placed"),
+    events=("every event of the customer's own", "clicks with `place`, `weather` or `occasion`", "order.placed"),
     zh="场景情境",
 )

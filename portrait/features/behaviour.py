@@ -21,7 +21,7 @@ SHOWN = 3
 
 #: What is shown of the counts by name, in this order.
 COUNTED = (
-    "pages", "items", "categories", "brands", "searches", "unmet", "content", "topics", "devices", "regions", "paths", "stores",
+    "pages", "items", "categories", "brands", "searches", "unmet", "regions", "paths", "stores",
 )  # fmt: skip
 
 
@@ -135,11 +135,7 @@ def view(part: Behaviour, today: int) -> tuple[dict[str, Any] | None, int]:
     week, month, quarter, due = windows(part.days, today)
     if not part.clicks:
         return None, due
-    shown: dict[str, Any] = {
-        "clicks": shown_windows(week, month, quarter, part.clicks),
-        "last_click_ms": part.last_ms,
-        "dwell_ms": part.dwell_ms,
-    }
+    shown: dict[str, Any] = {"clicks": shown_windows(week, month, quarter, part.clicks), "last_click_ms": part.last_ms}
     shown |= tops(part, COUNTED, SHOWN)
     if part.cart_added or part.cart_removed:
         shown["cart"] = {"added": part.cart_added, "removed": part.cart_removed}

@@ -193,7 +193,7 @@ def view(part: Consumption, today: int) -> tuple[dict[str, Any] | None, int]:
     for name in ("cancelled", "refunded", "delivered", "late", "units", "discounted", "with_coupon", "by_instalments"):
         if n := getattr(part, name):
             shown[name] = n
-    shown |= tops(part, ("methods", "categories", "brands", "items"), SHOWN)
+    shown |= tops(part, ("categories", "brands", "items"), SHOWN)
     return shown, due
 
 

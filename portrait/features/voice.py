@@ -27,6 +27,7 @@ from portrait.structures import (
 from schemas.complaints import ComplaintOpened, ComplaintUpdated
 from schemas.event import Event
 from schemas.feedback import ConversationClosed, RatingGiven, SurveyAnswered
+from schemas.profile import Trait
 from schemas.social import MentionPosted, MentionShared
 
 PLACES_MAX, TOPICS_MAX, LANGUAGES_MAX, LATEST_MAX, SHOWN = 8, 8, 3, 5, 3
@@ -128,7 +129,7 @@ def view(part: Voice, today: int) -> tuple[dict[str, Any] | None, int]:
         },
         "pleased": part.pleased,
         "displeased": part.displeased,
-        "latest": [{"at_ms": ms, "tone": tone} for ms, tone in part.latest[: -SHOWN - 1 : -1]],
+        "last": part.latest[-1],
     }
     if quarter:
         shown["mood"] = mood(sums[2], quarter)
@@ -139,12 +140,12 @@ def view(part: Voice, today: int) -> tuple[dict[str, Any] | None, int]:
     return shown, due
 
 
-def mood(tone_sum: int, texts: int) -> dict[str, Any]:
+def mood(tone_sum: int, texts: int) -> Trait:
     """What so many texts with these tones come to: what speaks for it, and some doubt against it."""
     mean = tone_sum / texts
     value = "pleased" if mean >= CLEAR else "displeased" if mean <= -CLEAR else "even"
     share = (100 + abs(mean)) / 200 if value != "even" else 1 - abs(mean) / 100
-    return {"value": value, "sure": round(share * texts / (texts + DOUBT), 2), "of": texts}
+    return Trait(value=value, sure=round(share * texts / (texts + DOUBT), 2), of=texts)
 
 
 def sounds_displeased(part: Voice, today: int) -> bool:

@@ -191,10 +191,11 @@ def shown_value(value: Value, horizon_days: int) -> dict[str, Any]:
         "expected_orders": value.orders,
         "expected_spend_minor": value.spend_minor,
         "buys": value.buys,
-        "high_value": value.high,
-        "rising_value": value.rising,
-        "why": [Reason(f"value.{flag}", *_WORDS[flag]) for flag in _WORDS if getattr(value, flag)],
     }
+    for flag, name in (("high", "high_value"), ("rising", "rising_value")):
+        if getattr(value, flag):
+            shown[name] = True
+            shown.setdefault("why", []).append(Reason(f"value.{flag}", *_WORDS[flag]))
     if value.next_day is not None:
         shown["expected_next_ms"] = value.next_day * DAY_MS
     return shown

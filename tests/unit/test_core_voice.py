@@ -54,7 +54,7 @@ def test_tone_over_time_and_mood_age() -> None:
     voice = voice_of(customer)
     assert voice.tone.week == voice.tone.month == understand(BAD).tone
     assert voice.tone.quarter is not None and voice.tone.quarter > voice.tone.month
-    assert voice.latest[0].tone == understand(BAD).tone
+    assert voice.last.tone == understand(BAD).tone
     customer.sees(event("app.opened", 200))
     voice = voice_of(customer)
     assert voice.mood is None and voice.tone.quarter is None, "nobody knows how they feel today"

@@ -114,11 +114,11 @@ def test_an_answer_holds_for_a_year() -> None:
 
 def test_reputation_is_what_they_say() -> None:
     stars = [event("rating.given", i, stars=n) for i, n in enumerate((5, 4, 5))]
-    assert brand(*stars).reputation == Trait(value="good", sure=0.5, of=2, told=True)
-    assert brand(*stars, nps(10, 4)).reputation == Trait(value="poor", sure=0.65, of=5, told=True)
+    assert brand(*stars).reputation == Trait(value="good", sure=0.5)
+    assert brand(*stars, nps(10, 4)).reputation == Trait(value="poor", sure=0.65)
     assert brand(*stars[:1]).reputation is None
     low = [event("rating.given", i, stars=n) for i, n in enumerate((3, 1))]
-    assert brand(*low).reputation == Trait(value="poor", sure=0.4, of=2, told=True)
+    assert brand(*low).reputation == Trait(value="poor", sure=0.4)
 
 
 def test_loyalty_is_firm_wavering_or_lost() -> None:

@@ -42,7 +42,7 @@ def test_touchpoints_from_the_first_contact_to_the_recommendation() -> None:
     assert view.consideration == ["item"]
     assert view.purchase == ["order", "delivery"]
     assert view.service == ["complaint", "chat"]
-    assert view.advocacy == ["rating", "weibo"]
+    assert view.advocacy == ["rating", "mention"]
 
 
 def test_breaks_are_counted_in_steps() -> None:

@@ -65,9 +65,5 @@ def test_the_habit_of_sharing(written: int, passed_on: int, habit: str) -> None:
     assert derived("influence", *posts(written), *shares(passed_on)).sharing.value == habit
 
 
-def test_platforms_most_used_first() -> None:
-    assert derived("influence", *posts(2), FOLLOWS).platforms == ["weibo", "bilibili"]
-
-
 def test_who_says_nothing_in_public_has_no_influence_that_we_know_of() -> None:
     assert derived("influence", click(0)) is None

@@ -44,8 +44,8 @@ def test_nothing_is_said_of_who_only_looks_or_buys_once() -> None:
 
 def test_answers_are_told_and_the_more_often_the_surer() -> None:
     assert motivation(answer(0, "status", "health"), answer(5, "status")).motives == [
-        Trait(value="status", sure=0.55, of=2, told=True),
-        Trait(value="health", sure=0.3, of=2, told=True),
+        Trait(value="status", sure=0.55),
+        Trait(value="health", sure=0.3),
     ]
 
 

@@ -23,7 +23,7 @@ def person(*events: Event, day: float = 10) -> Person:
 
 
 def told(value: str) -> Trait:
-    return Trait(value=value, sure=1.0, of=1, told=True)
+    return Trait(value=value, sure=1.0)
 
 
 def look(day: float, **data: Any) -> Event:

@@ -53,7 +53,11 @@ def test_a_visit_to_a_shop_is_a_visit_that_is_told_apart() -> None:
     ]
     view = shown("behaviour", *visits)
     assert (view["store_visits"], view["stores"], view["clicks"]["total"]) == (3, {"南京西路店": 3}, 3)
-    assert view["dwell_ms"] == 0, "time in a shop is no time on a screen"
+
+
+def test_time_in_a_shop_is_no_time_on_a_screen() -> None:
+    visits = [event("store.visited", day, store="南京西路店", channel="store", dwell_ms=60_000) for day in range(12)]
+    assert concluded(decisions.DIMENSION, *visits, day=12) is None
 
 
 def test_how_long_a_look_takes_is_told_from_ten_clicks_on() -> None:
