@@ -158,10 +158,11 @@ class _Shard:
 
     async def check_meta(self, shards: int) -> None:
         """Create the shard's meta hash where there is none. Raises StoreRefused where it says something else."""
-        key = self.keys.meta
-        await self.link.call(b"HSETNX", key, b"format", FORMAT)
-        await self.link.call(b"HSETNX", key, b"shards", shards)
-        there = [int(value or 0) for value in await self.link.call(b"HMGET", key, b"format", b"shards")]
+        key, there = self.keys.meta, [0, 0]
+        while not all(there):  # it may be wiped between two of these
+            await self.link.call(b"HSETNX", key, b"format", FORMAT)
+            await self.link.call(b"HSETNX", key, b"shards", shards)
+            there = [int(value or 0) for value in await self.link.call(b"HMGET", key, b"format", b"shards")]
         if there[0] != FORMAT:
             raise StoreRefused(
                 f"the data in Redis has format {there[0]}, not {FORMAT}: upgrade this program, or use another prefix"

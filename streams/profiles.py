@@ -287,7 +287,8 @@ def _pieces(ids: Iterable[str]) -> list[list[str]]:
 
 
 def _is_linked(state: State | None) -> bool:
-    return state is not None and (state.links is not None or bool(state.members))
+    """By its own word, or by another's whose word has not come here yet: that commit was torn, and will come again."""
+    return state is not None and (state.links is not None or bool(state.members) or bool(state.person))
 
 
 async def _until_sent() -> None:

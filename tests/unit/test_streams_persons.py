@@ -75,3 +75,35 @@ def test_many_persons_are_known_at_once() -> None:
     """More of them than one person may have identities."""
     everybody = {f"C{n}" for n in range(300)}
     assert reach(dict.fromkeys(everybody), everybody) == everybody
+
+
+class Torn(MemoryStore):
+    """Killed before what leads elsewhere is written."""
+
+    async def commit(self, writes: Sequence[Write], positions: Mapping[TP, Position], nonce: bytes) -> list[int]:
+        if any(write.id == "device:d1" for write in writes):
+            raise asyncio.CancelledError
+        return await super().commit(writes, positions, nonce)
+
+
+def test_who_has_been_told_by_the_other_alone_to_whom_they_belong_is_not_settled_alone() -> None:
+    """The commit that links them is torn, and its partition is read again much later than others."""
+    scene = Scene()
+    scene.orders("C1")
+    scene.orders("device:d1", days=1)
+    asyncio.run(SceneWorker(scene).work())
+    scene.says("C1", "identity.linked", other="device:d1", kind="device")
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(SceneWorker(scene, Torn(worker_id="torn", backend=scene.backend)).work())
+    states = scene.states()
+    assert states["C1"].members == ["C1", "device:d1"] and states["device:d1"].links is None
+    unread = {tp: scene.log.pop(tp) for tp in list(scene.log) if tp[0] == "customers"}
+    for name in ("C1", "device:d1"):  # who shows the other where it belongs, and then that one itself
+        scene.orders(name, days=1)
+        asyncio.run(SceneWorker(scene).work())
+    assert scene.states()["device:d1"].person == "C1"
+    assert set(scene.view("device:d1")) == {"goes_by", "version", "updated_at_ms"}
+    assert json.loads(scene.view("C1")["consumption"])["orders"]["total"] == 4
+    scene.log |= unread
+    asyncio.run(SceneWorker(scene).work())
+    assert scene.states()["device:d1"].links is not None
