@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from zlib import crc32
 
@@ -18,7 +18,11 @@ from portrait.tags.held import told
 Fields = Mapping[str, bytes]
 
 
-def unlike(state: State, fields: Fields) -> list[str]:
+def equal(a: Any, b: Any) -> bool:
+    return bool(a == b)
+
+
+def unlike(state: State, fields: Fields, alike: Callable[[Any, Any], bool] = equal) -> list[str]:
     """Names of the fields that are not what the state shows, or that are not there.
 
     Features and the lifecycle are shown afresh, as of the day that the state was shown for. Derived dimensions may wait for more
@@ -27,7 +31,7 @@ def unlike(state: State, fields: Fields) -> list[str]:
     expected = {feature.name: _shown(state, feature) for feature in FEATURES}
     expected |= {"version": state.version, "churn_risk": None if state.risk is None else float(f"{state.risk:.4f}")}
     expected["tags"] = _decoded(msgspec.json.encode(told(state.tags))) if state.tags else None
-    wrong = [name for name, value in expected.items() if _decoded(fields.get(name)) != value]
+    wrong = [name for name, value in expected.items() if not alike(_decoded(fields.get(name)), value)]
     wrong += [
         dimension.name
         for number, dimension in enumerate(DIMENSIONS)

@@ -83,6 +83,8 @@ def arguments() -> tuple[Options, Path]:
     parser.add_argument(
         "--patience", type=float, default=45.0, help="a fault not recovered from for so many seconds slows the others down"
     )
+    parser.add_argument("--links", type=float, default=0.05, help="share of links between identities in the load; 0: none")
+    parser.add_argument("--unlinks", type=float, default=0.01, help="share of links taken back")
     parser.add_argument("--redis", choices=("redis", "valkey"), default="redis")
     parser.add_argument("--clock", choices=("stream", "wall"), default="stream")
     parser.add_argument("--dir", type=Path, help="journal, logs, data of the servers, verdict; a new directory if not given")
@@ -108,6 +110,8 @@ def arguments() -> tuple[Options, Path]:
         redis=given.redis,
         clock=given.clock,
         patience_s=given.patience,
+        links=given.links,
+        unlinks=given.unlinks,
     )
     return options, given.dir or Path(tempfile.mkdtemp(prefix="portrait-fault-"))
 

@@ -12,7 +12,7 @@ import itertools
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from random import Random
 
@@ -26,6 +26,7 @@ from cli.population import DAY_MS, Population
 from cli.population.mess import mess
 from cli.simulate import parcel_of
 from schemas.registry import TYPES
+from tests.fault.links import linked
 
 START_MS = 946_684_800_000  # 2000
 GENERATION_DAYS = 800
@@ -46,6 +47,8 @@ class Load(msgspec.Struct, kw_only=True):
     duplicates: float = 0.1
     disorder: float = 0.05
     poison: float = 0.01
+    links: float = 0.0
+    unlinks: float = 0.0
 
 
 class At(msgspec.Struct):
@@ -73,8 +76,12 @@ def generation(load: Load, number: int) -> Iterator[Parcel]:
     end_ms = start_ms + GENERATION_DAYS * DAY_MS
     people = Population(Random(f"{load.seed}/{number}"), customers=load.customers, start_ms=start_ms, end_ms=end_ms)
     chance = Random(f"mess {load.seed}/{number}")
-    # Without links: the oracle refolds one identity at a time. The simulation of persons has them (tests/simulation/persons.py).
-    history = (parcel for parcel in map(parcel_of, people.history()) if b'"type":"identity.' not in parcel.value)
+    # Not the population's own links, which could name anybody: half of the people must never be linked (tests/fault/links.py).
+    history: Iterable[Parcel] = (
+        parcel for parcel in map(parcel_of, people.history()) if b'"type":"identity.' not in (parcel.value or b"")
+    )
+    if load.links or load.unlinks:
+        history = linked(history, Random(f"links {load.seed}/{number}"), links=load.links, unlinks=load.unlinks)
     return mess(history, chance, duplicates=load.duplicates, disorder=load.disorder, poison=load.poison)
 
 

@@ -97,7 +97,7 @@ class Retrace:
         if terms not in self._models:
             prior, snapshot = score.prior_alone(terms.horizon_days), self._snapshots.get((terms.model, terms.weights))
             if snapshot is not None:
-                self._models[terms] = score.Model(terms.model, terms.horizon_days, *_content(snapshot))
+                self._models[terms] = model_of(snapshot, terms.horizon_days)
             elif (terms.model, terms.weights) == (prior.version, fingerprint(*prior[2:])):
                 self._models[terms] = prior
             else:
@@ -108,6 +108,10 @@ class Retrace:
 
 def step_of(terms: Terms, traced: Traced, model: score.Model) -> Step:
     return Step(traced.causes, terms.clock_ms, model, terms.effects, terms.silence_ms, terms.capped_rules, traced.held)
+
+
+def model_of(snapshot: Snapshot, horizon_days: int) -> score.Model:
+    return score.Model(snapshot.version, horizon_days, *_content(snapshot))
 
 
 def snapshot_key(snapshot: Snapshot) -> tuple[str, str]:

@@ -55,6 +55,8 @@ class Options(msgspec.Struct, kw_only=True):
     redis: str
     clock: Clock
     patience_s: float = 45.0
+    links: float = 0.0  # shares of the load
+    unlinks: float = 0.0
     warm_up_s: float = 12.0  # before the first fault
     quiet_s: float = 8.0  # after everything was read: time for ticks and cleanings
 
@@ -225,7 +227,13 @@ async def _under_load(run: Run) -> None:
 def _start_load(run: Run) -> subprocess.Popen[bytes]:
     options = run.options
     load = Load(
-        kafka=run.broker.bootstrap, file=str(run.position), seed=options.seed, rate=options.rate, customers=options.customers
+        kafka=run.broker.bootstrap,
+        file=str(run.position),
+        seed=options.seed,
+        rate=options.rate,
+        customers=options.customers,
+        links=options.links,
+        unlinks=options.unlinks,
     )
     command = [sys.executable, "-m", "tests.fault.load", msgspec.json.encode(load).decode()]
     with (run.directory / "load.log").open("ab") as log:

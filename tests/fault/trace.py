@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
 
 from portrait.evolve import Arrival, Change, evolve
+from portrait.identity.person import Moment, Turned, evolve_persons, own
 from portrait.models.churn import Scorer
 from portrait.settle import Policy
 from portrait.state import State, source_of
@@ -84,14 +85,26 @@ class Tracer:
         held = len(state.effects) if state else 0
         change = evolve(state, customer_id, arrivals, clock_ms, scorer, policy)
         if change is not None:
-            if scorer is not self._scorer:
-                self._scorer = scorer
-                self._fingerprint = fingerprint(scorer.bias, scorer.weights, scorer.prior, scorer.low, scorer.high)
-            model = scorer.horizon_days, scorer.version, self._fingerprint
-            terms = Terms(clock_ms, policy.effects, policy.silence_ms, policy.capped_rules, *model)
-            causes = [(*source_of(arrival.mark), arrival.offset) for arrival in arrivals]
-            self._evolved[customer_id] = terms, Traced(customer_id, "", held, causes)
+            self._remember(customer_id, held, arrivals, Moment(clock_ms, scorer, policy))
         return change
+
+    def evolve_persons(self, states: Mapping[str, State], arrivals: Mapping[str, Sequence[Arrival]], now: Moment) -> list[Turned]:
+        """Their part of an attempt is for `check_hushed`: what persons do is not refolded."""
+        held = {name: len(state.effects) for name, state in states.items()}
+        turned = evolve_persons(states, arrivals, now)
+        for one in turned:
+            self._remember(one.name, held[one.name], own(one.name, arrivals.get(one.name, ())), now)
+        return turned
+
+    def _remember(self, customer_id: str, held: int, arrivals: Sequence[Arrival], now: Moment) -> None:
+        scorer, policy = now.scorer, now.policy
+        if scorer is not self._scorer:
+            self._scorer = scorer
+            self._fingerprint = fingerprint(scorer.bias, scorer.weights, scorer.prior, scorer.low, scorer.high)
+        model = scorer.horizon_days, scorer.version, self._fingerprint
+        terms = Terms(now.clock_ms, policy.effects, policy.silence_ms, policy.capped_rules, *model)
+        causes = [(*source_of(arrival.mark), arrival.offset) for arrival in arrivals]
+        self._evolved[customer_id] = terms, Traced(customer_id, "", held, causes)
 
     def attempt(self, writes: Sequence[Write], nonce: bytes) -> None:
         """These are about to be sent."""

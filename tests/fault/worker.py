@@ -21,6 +21,7 @@ import uvloop
 import streams.profiles
 import streams.transport
 import streams.worker
+from portrait import settle
 from portrait.state import State, encode
 from profile_store.contract import TP, Position, Write
 from profile_store.link import Link, Script
@@ -31,6 +32,7 @@ from streams.log import NOTHING, Outgoing
 from streams.logging import configure
 from streams.settings import load
 from tests.fault import trace
+from tests.simulation.rules import EVERY_COMPLAINT
 
 POINT_EXIT = 137
 #: Where it may die. A point that is seldom passed (no effects, no rebalance) may be waited for in vain.
@@ -77,10 +79,10 @@ class Fate:
             self._ids[blob] = [f"{effect.topic} {effect.id}" for effect in state.effects]
         return blob
 
-    def committed(self, blobs: Sequence[bytes]) -> None:
-        """These states are in the store; the others that were encoded are not, and won't be."""
+    def committed(self, writes: Sequence[Write]) -> None:
+        """These are in the store; the other states that were encoded are not, and won't be."""
         now_ms = time.time_ns() // 1_000_000
-        lines = [f"{now_ms} {owed}\n" for blob in blobs for owed in self._ids.pop(blob, ())]
+        lines = [f"{now_ms} {owed} {write.id}\n" for write in writes for owed in self._ids.pop(write.state, ())]
         if lines:
             os.write(self._owed, "".join(lines).encode())
 
@@ -95,7 +97,7 @@ class PointedStore(RedisStore):
         conflicts = await super().commit(writes, positions, nonce)
         TRACER.answer(nonce, [writes[i].id for i in conflicts])
         lost = set(conflicts)
-        FATE.committed([write.state for i, write in enumerate(writes) if i not in lost])
+        FATE.committed([write for i, write in enumerate(writes) if i not in lost])
         FATE.point("written")
         return conflicts
 
@@ -167,6 +169,8 @@ def work(environment: Mapping[str, str], log: Path) -> None:
     streams.worker.FaustLog = PointedLog  # type: ignore[misc]
     streams.profiles.encode = FATE.encode
     streams.profiles.evolve = TRACER.evolve
+    streams.profiles.evolve_persons = TRACER.evolve_persons
+    settle.RULES = (*settle.RULES, EVERY_COMPLAINT)  # what must come, whoever the customer goes by, and whatever Redis loses
     point_link()
     point_rebalances()
     settings = load(os.environ)

@@ -85,9 +85,8 @@ class Service:
         return done.stdout
 
     def simulate(self, *options: str) -> None:
-        """Publishes what a population did, but for links: the judge knows one identity at a time."""
-        lines = self.portrait("simulate", *options, "--out", "-").splitlines()
-        history = "\n".join(line for line in lines if '"type":"identity.' not in line)
+        """Publishes what a population did."""
+        history = self.portrait("simulate", *options, "--out", "-")
         self.portrait("publish", "-", "--event-time", "--no-check", stdin=history)
 
     def start_worker(self) -> subprocess.Popen[bytes]:
@@ -241,12 +240,13 @@ async def _records(bootstrap: str, topic: str) -> list[Any]:
 def test_faults_under_load_lose_and_double_nothing(broker: Broker, tmp_path: Path, faults: dict[str, int]) -> None:
     options = Options(
         seed=7, faults=faults, workers=2, rate=300, customers=200, partitions=2, pause_s=2.0, warm_up_s=3.0, quiet_s=2.0,
-        redis="valkey", clock="stream",
+        redis="valkey", clock="stream", links=0.05, unlinks=0.01,
     )  # fmt: skip
     summary, fine = asyncio.run(fault_run(options, tmp_path, broker))
     assert fine, f"{summary}\n{(tmp_path / 'verdict.txt').read_text()[:3000]}"
     assert summary["events"] == summary["sent"] > 100
     assert (summary["lost"], summary["double"], summary["actions_missing"], summary["wrong_actions"]) == (0, 0, 0, 0)
+    assert summary["persons"] > 0
     assert summary["steps"] > 0, "what the workers traced was refolded"
     assert (summary["kills"], summary["wipes"], summary["lost_tails"]) == tuple(
         faults.get(name, 0) for name in ("kill", "wipe", "lost_tail")

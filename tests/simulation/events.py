@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation import crowds
 from tests.simulation.shape import DAY_MS
 
 if TYPE_CHECKING:
@@ -56,7 +57,21 @@ def _external(rng: Random, number: int, time: str) -> Data:
     return {"system": "crm", "external_id": f"X{rng.randrange(6)}"}
 
 
-#: (share, topic, type, what it holds). Links and unlinks will be lines of this table.
+def _linked(rng: Random, number: int, time: str) -> Data:
+    data = {"other": name_of(rng.randrange(NAMES)), "kind": "customer", "confidence": rng.choice([1, 0.9, 0.3])}
+    return data | ({"by": "lin"} if rng.random() < 0.3 else {})
+
+
+def _unlinked(rng: Random, number: int, time: str) -> Data:
+    return {"other": name_of(rng.randrange(NAMES)), "kind": "customer"}
+
+
+def name_of(number: int) -> str:
+    """A customer of a world with links: every third is a device."""
+    return f"device:d{number}" if number % 3 == 1 else f"C{number}"
+
+
+#: (share, topic, type, what it holds).
 KINDS: tuple[tuple[float, str, str, Callable[[Random, int, str], Data]], ...] = (
     (0.40, "orders", "order.placed", _order),
     (0.03, "orders", "order.cancelled", _cancelled),
@@ -66,7 +81,12 @@ KINDS: tuple[tuple[float, str, str, Callable[[Random, int, str], Data]], ...] = 
     (0.05, "feedback", "rating.given", _rating),
     (0.06, "customers", "external-id.assigned", _external),
 )
-_SHARES = [kind[0] for kind in KINDS]
+#: Identities that a link may name.
+NAMES = 12
+
+
+def _rfc3339(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat()
 
 
 class Applications:
@@ -75,8 +95,18 @@ class Applications:
     def __init__(self, world: World) -> None:
         self._world, self._rng = world, world.rng
         self.published = 0
+        self._kinds = KINDS
+        if links := world.shape.links:
+            self._kinds += ((links, "customers", "identity.linked", _linked),)
+            self._kinds += ((links / 5, "customers", "identity.unlinked", _unlinked),)
+        self._shares = [kind[0] for kind in self._kinds]
+        self._crowd = crowds.pairs(world.shape.crowd)
 
     def publish(self, n: int) -> None:
+        if not self.published:
+            self._gather()
+        elif self.published > self._world.shape.records / 2:
+            self._disperse()
         for _ in range(n):
             self.published += 1
             self._world.now_ms += 1000 + round(self._world.shape.step_ms * self._rng.expovariate(1))
@@ -84,21 +114,41 @@ class Applications:
 
     def _one(self) -> None:
         world, rng, faults = self._world, self._rng, self._world.faults
-        customer = f"C{rng.randrange(world.shape.customers)}"
+        number = rng.randrange(world.shape.customers)
+        customer = name_of(number) if world.shape.links else f"C{number}"
         time_ms = world.now_ms
         if rng.random() < world.shape.late:
             time_ms -= rng.choice(LATE_MS)
             world.count("late")
-        _, topic, type_, data = rng.choices(KINDS, _SHARES)[0]
-        time = datetime.fromtimestamp(time_ms / 1000, UTC).isoformat()
-        event = {"specversion": "1.0", "id": f"e{self.published}", "source": "/sim", "type": type_, "time": time}
-        event["data"] = data(rng, self.published, time)
-        world.append(topic, customer, json.dumps(event).encode())
+        _, topic, type_, data = rng.choices(self._kinds, self._shares)[0]
+        time = _rfc3339(time_ms)
+        self._tell(topic, customer, type_, f"e{self.published}", time, data(rng, self.published, time))
         if world.hit(faults.duplicates):
             self._again(topic, customer)
         if world.hit(faults.poison):
             world.append(topic, customer, rng.choice(POISON))
             world.count("poison")
+
+    def _tell(self, topic: str, customer: str, type_: str, id_: str, time: str, data: Data) -> None:
+        event = {"specversion": "1.0", "id": id_, "source": "/sim", "type": type_, "time": time, "data": data}
+        self._world.append(topic, customer, json.dumps(event).encode())
+
+    def _gather(self) -> None:
+        """All of a crowd are linked at once, and some of them buy something."""
+        time = _rfc3339(self._world.now_ms)
+        for number, (one, other) in enumerate(self._crowd):
+            self._tell("customers", one, "identity.linked", f"crowd-{number}", time, {"other": other, "kind": "anonymous"})
+            if number % 7 == 0:
+                self._tell("orders", other, "order.placed", f"bought-{number}", time, _order(self._rng, 100_000 + number, time))
+
+    def _disperse(self) -> None:
+        """Half way, some of these links are taken back, all at once; or none of them."""
+        time, parted = _rfc3339(self._world.now_ms), bool(self._crowd) and self._rng.random() < 0.5
+        for number, (one, other) in enumerate(self._crowd):
+            if parted and number % 40 == 20:
+                data = {"other": other, "kind": "anonymous"}
+                self._tell("customers", one, "identity.unlinked", f"parted-{number}", time, data)
+        self._crowd = []
 
     def _again(self, topic: str, customer: str) -> None:
         """What this customer did once more, as it stands a little earlier in the log."""

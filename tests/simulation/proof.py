@@ -20,9 +20,12 @@ from rich.table import Table
 
 from cli.output import err, progress
 from tests.simulation.judge import HARM
-from tests.simulation.mechanisms import MECHANISMS, Mechanism
+from tests.simulation.mechanisms import MECHANISMS as OF_ONE
+from tests.simulation.mechanisms import Mechanism
+from tests.simulation.person_mechanisms import PERSON_MECHANISMS
 from tests.simulation.simulate import Draw, simulate
 
+MECHANISMS = (*OF_ONE, *PERSON_MECHANISMS)
 WIDTH = 180  # of the table where stderr is no terminal
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from random import Random
 
 from streams.settings import Clock
+from tests.simulation.crowds import CROWDS
 
 DAY_MS = 86_400_000
 
@@ -30,6 +31,8 @@ class Shape:
     clock: Clock = "wall"
     late: float = 0.3  # share of the events that are told hours to months after they happened
     step_ms: int = DAY_MS  # the usual time between two events
+    links: float = 0.0  # share of links between identities among the events; a fifth as many are taken back
+    crowd: str = ""  # many identities, linked in one batch, of the kinds that `tests.simulation.crowds` makes
 
 
 @dataclass(frozen=True)
@@ -96,3 +99,17 @@ def draw_orphans(seed: int) -> tuple[Shape, Faults]:
     """Worlds in which effects are left behind and then lost: hardly a tick finds them before the store comes back older."""
     shape, _ = draw(seed)
     return replace(shape, sweep=0.01), replace(NO_FAULTS, unpublished=0.3, lost_tail=0.3, rebalance=0.05, zombie=0.3)
+
+
+def draw_linked(seed: int) -> tuple[Shape, Faults]:
+    """Worlds of persons, in which a fifth of the events are links: four times what the fault run has."""
+    shape, faults = draw(seed)
+    return replace(shape, links=0.2), faults
+
+
+def draw_crowds(seed: int) -> tuple[Shape, Faults]:
+    """Worlds of persons that begin with a crowd, which one batch can hold, and one commit."""
+    shape, faults = draw(seed)
+    crowd = CROWDS[seed % len(CROWDS)]
+    roomy = replace(shape, records=60, batch_max=400, piece=400, cache=2000, ticks_at_once=500, shards=1 + seed // 2 % 2)
+    return replace(roomy, links=0.2, crowd=crowd), faults

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,14 +16,17 @@ from streams import loop, profiles
 from tests.simulation.clockwork import Deadlock, run
 from tests.simulation.fleet import Fleet, Stuck, finish
 from tests.simulation.judge import judge
+from tests.simulation.persons import PersonsJudge
 from tests.simulation.rules import EVERY_COMPLAINT, EVERY_SILENCE
 from tests.simulation.shape import Faults, Shape, draw
-from tests.simulation.world import World
+from tests.simulation.world import Died, World
 
 Draw = Callable[[int], tuple[Shape, Faults]]
 
 #: A command is on its way at once here: only the order of things matters.
 SEND_TURNS = 2
+#: The longest seeds take a few seconds.
+HANG_CPU_S = 60.0
 
 
 @dataclass
@@ -36,6 +40,26 @@ class Outcome:
     @property
     def fine(self) -> bool:
         return not any(self.harm.values())
+
+
+class Hang(KeyboardInterrupt):
+    """A step that does not end. An interrupt, for these alone leave an event loop at once, whatever its tasks catch."""
+
+
+@contextlib.contextmanager
+def impatient() -> Iterator[None]:
+    """Raises Hang after so much of this process's own time that a seed can't need it: nothing in a seed waits for another."""
+
+    def give_up(*_: object) -> None:
+        raise Hang(f"no end after {HANG_CPU_S:.0f} s")
+
+    before = signal.signal(signal.SIGPROF, give_up)
+    signal.setitimer(signal.ITIMER_PROF, HANG_CPU_S, HANG_CPU_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0.0)
+        signal.signal(signal.SIGPROF, before)
 
 
 @contextlib.contextmanager
@@ -74,10 +98,11 @@ def simulate(seed: int, *, told: bool = False, drawn: Draw = draw) -> Outcome:
     world = World(seed, shape, faults, told=told)
     stuck = ""
     try:
-        live(world)
-    except (Stuck, Deadlock) as error:
+        with impatient():
+            live(world)
+    except (Stuck, Deadlock, Hang, Died) as error:
         stuck = repr(error)
-    verdict = judge(world)
+    verdict = PersonsJudge(world).judge() if shape.links else judge(world)
     if stuck:
         verdict.stuck = 1
         verdict.notes.insert(0, f"stuck: {stuck}")
