@@ -69,28 +69,7 @@ async def _cancelled_by_sigterm(options: Options, directory: Path, broker: Broke
 
 
 def arguments() -> tuple[Options, Path]:
-    parser = argparse.ArgumentParser(prog="python -m tests.fault", description=__doc__)
-    parser.add_argument(
-        "--resume", type=Path, metavar="DIR", help="go on with the run in this directory, as it was asked for then"
-    )
-    parser.add_argument("--kills", type=int, default=20, help="kill -9 of workers, a third of them at named points")
-    parser.add_argument("--seed", type=int, default=1, help="of the load and of the order of the faults")
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--rate", type=float, default=2100, help="events a second, outages of the broker made up for")
-    parser.add_argument("--customers", type=int, default=2000)
-    parser.add_argument("--partitions", type=int, default=4)
-    parser.add_argument("--pause", type=float, default=6.0, help="at most so many seconds from one fault to the next")
-    parser.add_argument(
-        "--patience", type=float, default=45.0, help="a fault not recovered from for so many seconds slows the others down"
-    )
-    parser.add_argument("--links", type=float, default=0.05, help="share of links between identities in the load; 0: none")
-    parser.add_argument("--unlinks", type=float, default=0.01, help="share of links taken back")
-    parser.add_argument("--redis", choices=("redis", "valkey"), default="redis")
-    parser.add_argument("--clock", choices=("stream", "wall"), default="stream")
-    parser.add_argument("--dir", type=Path, help="journal, logs, data of the servers, verdict; a new directory if not given")
-    for name in FAULTS:
-        if name != "kill":
-            parser.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N", help="0: never")
+    parser = options_parser()
     given = parser.parse_args()
     if given.resume:
         kept = given.resume / "options.json"
@@ -114,6 +93,32 @@ def arguments() -> tuple[Options, Path]:
         unlinks=given.unlinks,
     )
     return options, given.dir or Path(tempfile.mkdtemp(prefix="portrait-fault-"))
+
+
+def options_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.fault", description=__doc__)
+    parser.add_argument(
+        "--resume", type=Path, metavar="DIR", help="go on with the run in this directory, as it was asked for then"
+    )
+    parser.add_argument("--kills", type=int, default=20, help="kill -9 of workers, a third of them at named points")
+    parser.add_argument("--seed", type=int, default=1, help="of the load and of the order of the faults")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--rate", type=float, default=2100, help="events a second, outages of the broker made up for")
+    parser.add_argument("--customers", type=int, default=2000)
+    parser.add_argument("--partitions", type=int, default=4)
+    parser.add_argument("--pause", type=float, default=6.0, help="at most so many seconds from one fault to the next")
+    parser.add_argument(
+        "--patience", type=float, default=45.0, help="a fault not recovered from for so many seconds slows the others down"
+    )
+    parser.add_argument("--links", type=float, default=0.05, help="share of links between identities in the load; 0: none")
+    parser.add_argument("--unlinks", type=float, default=0.01, help="share of links taken back")
+    parser.add_argument("--redis", choices=("redis", "valkey"), default="redis")
+    parser.add_argument("--clock", choices=("stream", "wall"), default="stream")
+    parser.add_argument("--dir", type=Path, help="journal, logs, data of the servers, verdict; a new directory if not given")
+    for name in FAULTS:
+        if name != "kill":
+            parser.add_argument(f"--{name.replace('_', '-')}", type=int, metavar="N", help="0: never")
+    return parser
 
 
 if __name__ == "__main__":

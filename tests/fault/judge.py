@@ -84,10 +84,7 @@ async def judge(
     people = People(await read_links(bootstrap), models, views)
     published = await published_effects(bootstrap)
     dead = await check_customers(bootstrap, stored, people, retrace, published, seen, verdict)
-    letters = {(record.key or b"").decode() async for record in kafka.read_topic(bootstrap, DEAD_LETTERS)}
-    verdict.dead_letters, verdict.dead_letters_wrong = len(dead), len(dead ^ letters)
-    if dead ^ letters:
-        verdict.notes.append(f"dead letters: missing {sorted(dead - letters)[:SHOWN]}, extra {sorted(letters - dead)[:SHOWN]}")
+    await check_dead_letters(bootstrap, dead, verdict)
     check_effects(published.keys(), owed, gone, retrace, verdict, unjudged(published, owed, people))
     await check_lessons(bootstrap, snapshots, verdict)
     if traced.exists() and (sampled := owed.with_name(commits.NAME)).exists():
@@ -269,6 +266,13 @@ def check_views(
 
 def _scores(client: redis.Redis, key: str) -> dict[str, float]:
     return {member.decode(): score for member, score in client.zrange(key, 0, -1, withscores=True)}
+
+
+async def check_dead_letters(bootstrap: str, dead: set[str], verdict: Verdict) -> None:
+    letters = {(record.key or b"").decode() async for record in kafka.read_topic(bootstrap, DEAD_LETTERS)}
+    verdict.dead_letters, verdict.dead_letters_wrong = len(dead), len(dead ^ letters)
+    if dead ^ letters:
+        verdict.notes.append(f"dead letters: missing {sorted(dead - letters)[:SHOWN]}, extra {sorted(letters - dead)[:SHOWN]}")
 
 
 async def published_effects(bootstrap: str) -> dict[str, Action | None]:

@@ -78,6 +78,11 @@ def _settled() -> Patches:
     return [patch.object(person._Person, "_is_current", is_current)]
 
 
+def _by_own_word() -> Patches:
+    """Whoever has not heard yet that they belong to a person is settled alone."""
+    return [patch.object(profiles, "_is_linked", lambda state: state is not None and bool(state.links or state.members))]
+
+
 def _each_alone() -> Patches:
     """All identities of a batch together are followed no further than those of one person."""
 
@@ -114,6 +119,7 @@ PERSON_MECHANISMS = tuple(
             _behind_conflicts,
             draw_linked,
         ),
+        ("by anybody's word", "who belongs to a person by another's alone is not", "views_wrong", 60, _by_own_word, draw_linked),
         ("each person alone", "a batch is followed no further than one person", "stuck", 20, _each_alone, draw_crowds),
         ("runaway", "what has run away is joined as far as a person may go", "views_wrong", 20, _runaway, draw_crowds),
     )

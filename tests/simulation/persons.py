@@ -50,6 +50,8 @@ class PersonsJudge(Judge):
                 wrong += persons.shown(person, self.states[person], self._view(person), events, days)
             for counter, note in wrong:
                 self._add(counter, 1, note)
+        astray = sorted(self.world.astray)
+        self._add("views_wrong", len(astray), f"at some moment readers saw something else of {astray} than where they lead")
         for name in self.states:
             wrong_fields = persons.unseen(name, self.states, self._view(name))
             self._add("views_wrong", bool(wrong_fields), f"readers see something else of {name}: {wrong_fields}")

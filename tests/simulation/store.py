@@ -76,7 +76,7 @@ class FaultyStore(MemoryStore):
             shard = self.backend.shards[shard_of(write.id, self.shards)]
             loaded = shard.states.get(write.id)
             if loaded is not None and loaded.nonce == nonce:
-                self._world.committed_effects(write.state)
+                self._world.committed_state(write.id, write.state, shard.profiles.get(write.id, {}))
 
     async def _reach(self, *, writes: bool = False) -> None:
         await self._world.point(self._process)

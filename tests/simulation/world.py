@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from portrait.state import decode
 from profile_store.memory import MemoryBackend, MemoryShard
+from schemas.profile import GOES_BY
 from schemas.registry import ACTIONS, DEAD_LETTERS, EVENT_TOPICS, LESSONS
 from streams.log import TP, Outgoing
 from streams.settings import Settings
@@ -21,6 +22,8 @@ from tests.simulation.shape import DAY_MS, Faults, Shape
 START_MS = 20_000 * DAY_MS
 #: A backup is kept at about every fifth round; the newest few are what a lost tail leaves.
 BACKUP_SHARE, TAIL_BACKUPS = 0.2, 5
+#: What is seen of an identity that leads to the one that its person goes by.
+LEADING_FIELDS = frozenset((GOES_BY, "version", "updated_at_ms"))
 #: How many requests in a row a store that is away, or full, turns down.
 OUTAGE_REQUESTS = 30
 
@@ -83,6 +86,7 @@ class World:
         self.backend = MemoryBackend(shape.shards)
         self.backups: list[list[MemoryShard]] = []
         self.owed: set[str] = set()  # ids of effects that a committed state has held and that the store has not lost
+        self.astray: set[str] = set()  # identities that led to their person, and showed something of their own, at any moment
         self.outage: dict[str, int] = {}  # "away", "full" -> requests that will still be turned down
         self.applications = Applications(self)
 
@@ -152,9 +156,12 @@ class World:
 
     # -- the store's server ---------------------------------------------------------------------------------------------------
 
-    def committed_effects(self, blob: bytes) -> None:
-        """A state stands in the store: what it holds must be published some day."""
-        self.owed.update(effect.id for effect in decode(blob).effects)
+    def committed_state(self, name: str, blob: bytes, view: Mapping[str, bytes]) -> None:
+        """A state stands in the store, and beside it what readers see. What it holds must be published some day."""
+        state = decode(blob)
+        self.owed.update(effect.id for effect in state.effects)
+        if state.person and view.keys() - LEADING_FIELDS:
+            self.astray.add(name)
 
     def back_up(self) -> None:
         self.backups.append(self.backend.snapshot())
