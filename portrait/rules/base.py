@@ -50,12 +50,13 @@ class Turn:
         return self._state.rhythm
 
     def why_stage(self) -> Reason:
-        return reason_of(self.stage, self._state.rhythm)
+        return reason_of(self.stage, self._state.rhythm).reason()
 
     def why_risk(self) -> list[Reason]:
         """Empty for a customer without a score."""
         state = self._state
-        return reasons(self._scorer, self._x, state.rhythm, state.scored_day) if self._x else []
+        why = reasons(self._scorer, self._x, state.rhythm, state.scored_day) if self._x else []
+        return [each.reason() for each in why]
 
 
 class Raised(NamedTuple):
