@@ -8,12 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
 from rich.console import Console, RenderableType
 from rich.text import Text
 
 from cli import output
-from schemas.words import Why
 
 Lang = Literal["en", "zh"]
 #: ``own``: each customer's language, as their attributes tell it.
@@ -144,20 +142,9 @@ def say(words: Mapping[str, str], choice: LangChoice, own: Lang = "en") -> str:
 
 def top_reason(dims: Mapping[str, Any]) -> Mapping[str, str]:
     """Of the churn risk: the strongest that raises it, else the stage's. Empty where there is none."""
-    raising = next((reason for reason in risk_reasons(dims) if reason["code"].endswith(".up")), None)
-    return raising or next(iter(_worded([(dims.get("lifecycle") or {}).get("why")])), {})
-
-
-def risk_reasons(dims: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Of the churn risk, strongest first, each with its words: ``code``, ``en``, ``zh``."""
-    return _worded((dims.get("risk") or {}).get("reasons") or ())
-
-
-def _worded(stored: Sequence[Any]) -> list[dict[str, str]]:
-    try:
-        return [msgspec.to_builtins(why.reason()) for why in msgspec.convert(stored, list[Why | None]) if why is not None]
-    except msgspec.ValidationError:  # written by another version
-        return []
+    reasons: Sequence[Mapping[str, str]] = (dims.get("risk") or {}).get("reasons") or ()
+    raising = next((reason for reason in reasons if reason.get("code", "").endswith(".up")), None)
+    return raising or (dims.get("lifecycle") or {}).get("why") or {}
 
 
 def plain(text: str) -> str:

@@ -21,8 +21,7 @@ from portrait.dimensions.person import MEANINGS
 from portrait.models.measures import tenth_of
 from portrait.structures import ESTIMATED
 from schemas import profile as contract
-from schemas.outputs import Action, Reason, Sure
-from schemas.words import Why
+from schemas.outputs import Action, Lever, Reason, Sure
 
 #: What is counted in a line: more would be a list, not a picture.
 COUNTED = 4
@@ -126,7 +125,7 @@ class Sheet:
     def _value(self, value: str) -> str:
         return plain(VALUES_ZH.get(value, value) if self._lang == "zh" else value)
 
-    def _reason(self, reason: Reason | Why) -> str:
+    def _reason(self, reason: Reason | Lever) -> str:
         return say({"en": reason.en, "zh": reason.zh}, self._lang)
 
     def _ago(self, ms: int) -> str:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli import output
-from cli.present import STAGES, LangChoice, language_of, plain, risk_bar, risk_reasons, risk_text, say, stage_text, top_reason
+from cli.present import STAGES, LangChoice, language_of, plain, risk_bar, risk_text, say, stage_text, top_reason
 from profile_store.reader import AsyncProfileReader, Profile
 from streams.settings import Settings
 
@@ -89,5 +89,5 @@ def table(found: Sequence[Profile], lang: LangChoice, *, header: bool = True) ->
 
 
 def _row(profile: Profile) -> dict[str, object]:
-    head = {"id": profile.id, "stage": profile.stage, "churn_risk": profile.churn_risk}
-    return head | {"reasons": risk_reasons(profile.dims)}
+    reasons = (profile.dims.get("risk") or {}).get("reasons", [])
+    return {"id": profile.id, "stage": profile.stage, "churn_risk": profile.churn_risk, "reasons": reasons}

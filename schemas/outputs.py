@@ -28,6 +28,15 @@ class Reason(msgspec.Struct, frozen=True, gc=False):
     zh: str
 
 
+class Lever(msgspec.Struct, frozen=True, gc=False):
+    """What the company could bring about, and the score that the customer would have then."""
+
+    code: str
+    en: str
+    zh: str
+    churn: float
+
+
 class Sure(msgspec.Struct, frozen=True, gc=False):
     """How sure a risk is: of ``of`` scores like it with a known outcome, a share from ``low`` to ``high`` left (95 %, Wilson)."""
 

@@ -12,8 +12,7 @@ from typing import Any, Literal, get_type_hints
 
 import msgspec
 
-from schemas.outputs import Sure
-from schemas.words import Lever, Why
+from schemas.outputs import Lever, Reason, Sure
 
 #: Grows when a reader would misunderstand what is stored; stands in Redis as ``format`` in ``meta:{S}``.
 FORMAT = 1
@@ -250,7 +249,7 @@ class Lifecycle(View, frozen=True, kw_only=True):
 
     stage: StageName
     since_ms: int  # start of the UTC day
-    why: Why
+    why: Reason
     purchase_days: int = 0  # distinct UTC days, of the five years before the last one
     usual_gap_days: float | None = None  # between purchases; near 90 while little is known
     next_if_silent_ms: int | None = None  # when silence would change the stage
@@ -261,7 +260,7 @@ class Journey(View, frozen=True, kw_only=True):
     """Where the customer stands between having heard of the shop and recommending it."""
 
     step: Literal["awareness", "consideration", "purchase", "retention", "advocacy"]
-    why: Why
+    why: Reason
 
 
 class Risk(View, frozen=True, kw_only=True):
@@ -271,7 +270,7 @@ class Risk(View, frozen=True, kw_only=True):
     horizon_days: int
     model: str  # version; compare scores of one version only
     sure: Sure | None = None  # what became of scores in the same tenth (0.6 to 0.7, say); nothing is known of any: none
-    reasons: list[Why] = []  # this customer's own, strongest first, at most three
+    reasons: list[Reason] = []  # this customer's own, strongest first, at most three
     levers: list[Lever] = []  # what would lower it, and to what; strongest first, at most three
 
 
@@ -285,7 +284,7 @@ class Value(View, frozen=True, kw_only=True):
     expected_next_ms: int | None = None  # start of the UTC day by which they have bought with even chances; not in sight: none
     high_value: bool = False  # in the top tenth of customers by expected spend
     rising_value: bool = False  # spent clearly more in the last 90 days than in 90 days before
-    why: list[Why] = []  # of the flags
+    why: list[Reason] = []  # of the flags
 
 
 class Tones(View, frozen=True, kw_only=True):

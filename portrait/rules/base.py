@@ -50,13 +50,12 @@ class Turn:
         return self._state.rhythm
 
     def why_stage(self) -> Reason:
-        return reason_of(self.stage, self._state.rhythm).reason()
+        return reason_of(self.stage, self._state.rhythm)
 
     def why_risk(self) -> list[Reason]:
         """Empty for a customer without a score."""
         state = self._state
-        why = reasons(self._scorer, self._x, state.rhythm, state.scored_day) if self._x else []
-        return [each.reason() for each in why]
+        return reasons(self._scorer, self._x, state.rhythm, state.scored_day) if self._x else []
 
 
 class Raised(NamedTuple):

@@ -26,7 +26,7 @@ def sound(customer: Customer) -> float:
     told = msgspec.json.decode(customer.fields["risk"])
     sure = told.get("sure", {"of": 0, "low": 0.0, "high": 1.0})
     assert sure["of"] >= 0 and 0.0 <= sure["low"] <= sure["high"] <= 1.0
-    assert all(0.0 <= lever[2] < told["churn"] for lever in told.get("levers", []))
+    assert all(0.0 <= lever["churn"] < told["churn"] for lever in told.get("levers", []))
     return risk
 
 

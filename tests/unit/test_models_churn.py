@@ -12,7 +12,7 @@ from portrait.models.learner import Learner
 from portrait.models.prior import START, logits
 from portrait.models.reasons import REASONS_MAX, levers, reasons
 from portrait.state import State
-from schemas.words import Lever
+from schemas.outputs import Lever
 from tests.corekit import DAY0, HORIZON_DAYS, Customer, at, click, complaint, event, order, rfc3339
 from tests.unit.test_core_voice import BAD, GOOD
 from tests.unit.test_models_learner import lessons, taught
