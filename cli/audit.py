@@ -75,6 +75,11 @@ class Report(msgspec.Struct, kw_only=True):
         return self.agree == self.customers and not self.dead_letters_missing and exact
 
 
+def tp_of(mark: int) -> TP:
+    code, partition = source_of(mark)
+    return BY_CODE[code].name, partition
+
+
 class Audit:
     """First all states, then all records before `ends` in the order of the log, then the report."""
 
@@ -90,22 +95,28 @@ class Audit:
         self._events: dict[str, list[Event]] = {}
         self._reader = log.Reader()
         self._held: Container[str] | None = None
+        self._began: dict[str, dict[TP, int]] = {}  # after what the states of those who had expired began
+        self._cuts: log.Cuts = log.NO_CUTS
         self._report = Report()
 
     def take_state(self, customer_id: str, blob: bytes) -> None:
         """A stored state; the same customer's may come again, newer. Raises BrokenState, NewerFormat.
 
-        An identity of which nothing is known but its links has no events, in the log or elsewhere: it is passed over.
+        An identity of which nothing is known but its links has no events, in the log or elsewhere: it is passed over. So is one
+        that has expired.
         """
         state = decode(blob)
-        if not state.events and state.links is not None:
+        self._began.pop(customer_id, None)
+        if state.expiry is not None and state.expiry.cut:
+            self._began[customer_id] = {tp_of(mark): offset for mark, offset in state.expiry.cut.items()}
+        if not state.events and (state.links is not None or customer_id in self._began):
+            self._stored.pop(customer_id, None)
             return
         if customer_id not in self._stored:
             self._draw(customer_id)
         beyond = {}
         for mark, offset in state.marks.items():
-            code, partition = source_of(mark)
-            tp = BY_CODE[code].name, partition
+            tp = tp_of(mark)
             if offset >= self._positions.get(tp, 0):
                 beyond[tp] = offset + 1
         self._stored[customer_id] = Stored(state.events, state.audit, beyond or NOTHING)
@@ -131,6 +142,15 @@ class Audit:
                 ends[tp] = max(ends.get(tp, 0), end)
         return ends
 
+    def take_expired(self, before: log.Cuts, after: log.Cuts) -> None:
+        """What had expired before the states were read, and after. States hold none of the first, and say what else they began
+        after; of who has no state, all is void that was told by then."""
+        cuts = dict(after)
+        for customer_id in {*self._began, *(self._stored.keys() & after.keys())}:
+            known = before.get(customer_id, NOTHING), self._began.get(customer_id, NOTHING)
+            cuts[customer_id] = {tp: max(cut.get(tp, -1) for cut in known) for tp in {**known[0], **known[1]}}
+        self._cuts = cuts
+
     def begin_log(
         self,
         replayed: Container[str],
@@ -141,7 +161,7 @@ class Audit:
         namer: Namer | None = None,
     ) -> None:
         """``replayed``, ``held``: origins in the topics of replayed and of dead letters, read after the positions were."""
-        self._reader = log.Reader(replayed, held, names, namer.named if namer is not None else None)
+        self._reader = log.Reader(replayed, held, names, namer.named if namer is not None else None, self._cuts)
         self._held = held if held_is_complete else None
 
     def take_record(self, record: log.Record) -> None:

@@ -22,7 +22,7 @@ from language.learned import Unusable
 from portrait.models.churn import Scorer
 from portrait.state import NewerFormat
 from profile_store.mending import RedisMendingStore
-from schemas.registry import DEAD_LETTERS, EVENT_TOPICS, MODELS, REPLAYED
+from schemas.registry import DEAD_LETTERS, EVENT_TOPICS, EXPIRED, MODELS, REPLAYED
 from streams import kafka
 from streams.accept import Acceptance, CantAccept, Trouble, diagnose
 from streams.group import GroupBusy, set_offsets
@@ -31,7 +31,7 @@ from streams.log import TP
 from streams.mend import Mended, broken
 from streams.metrics import Metrics
 from streams.rebuild import CantRebuild, Options, Rebuild
-from streams.settings import Settings, namer_of, names_of, naming_of
+from streams.settings import Settings, idle_of, namer_of, names_of, naming_of
 from streams.tail import Models
 from streams.texts import note_rebuilt, use_adopted
 
@@ -157,6 +157,8 @@ async def _rebuild(
                     skipped=await kafka.origins(settings.kafka, REPLAYED) | await kafka.origins(settings.kafka, DEAD_LETTERS),
                     names=names_of(settings),
                     namer=namer_of(settings),
+                    expired=await _partitions_of(settings, EXPIRED),
+                    idle=idle_of(settings),
                     random_bytes=secrets.token_bytes,
                     wall_ms=lambda: time.time_ns() // 1_000_000,
                     watcher=watcher,
@@ -177,6 +179,13 @@ async def _lags(settings: Settings) -> Mapping[TP, Lag]:
     if missing := sorted(set(EVENT_NAMES) - {topic for topic, _ in lags}):
         raise CantRebuild(f"there is no topic {', '.join(missing)}: is this another Kafka? If not: portrait topics create")
     return lags
+
+
+async def _partitions_of(settings: Settings, topic: str) -> list[TP]:
+    """None if it does not exist."""
+    async with kafka.admin(settings.kafka) as admin:
+        found = await admin.topics([topic])
+    return [(topic, n) for n in range(found[topic].partitions)] if topic in found else []
 
 
 async def _scorer(settings: Settings) -> Scorer:

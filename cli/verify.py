@@ -17,10 +17,11 @@ from cli.audit import Audit, Checked, Report
 from cli.people import name_of
 from cli.positions import accepted_losses, stored_positions
 from language.learned import Unusable
+from oracle.log import Cuts, cuts_of
 from portrait.state import BrokenState, NewerFormat
 from profile_store.contract import TP
 from profile_store.scan import StateReader
-from schemas.registry import DEAD_LETTERS, EVENT_TOPICS, REPLAYED
+from schemas.registry import DEAD_LETTERS, EVENT_TOPICS, EXPIRED, REPLAYED
 from streams import kafka
 from streams.kafka import Lag
 from streams.settings import Settings, namer_of, names_of
@@ -83,8 +84,10 @@ async def verify(settings: Settings, full: list[str], sample: int, at_ms: int) -
     await _read_texts_as_workers(settings)
     before = await stored_positions(settings)
     audit = Audit({tp: at.next_offset for tp, at in before.items()}, full=full, sample=sample, rng=SystemRandom())
+    before_states = await _expired(settings)
     with output.progress() as bar:
         await _read_states(settings, audit, bar)
+        audit.take_expired(before_states, await _expired(settings))
         await _read_log(settings, audit, bar)
     after = await stored_positions(settings)
     if any(tp not in after or after[tp].next_offset < at.next_offset for tp, at in before.items()):
@@ -104,6 +107,10 @@ async def _read_texts_as_workers(settings: Settings) -> None:
             f"{output.escape(texts.rebuilt)}: what older texts said may differ until portrait rebuild --all[/yellow]",
             soft_wrap=True,
         )
+
+
+async def _expired(settings: Settings) -> Cuts:
+    return cuts_of([record.value async for record in kafka.read_topic(settings.kafka, EXPIRED)])
 
 
 async def _read_states(settings: Settings, audit: Audit, bar: Progress) -> None:

@@ -24,8 +24,9 @@ def command() -> None:
       PORTRAIT_HORIZON_DAYS     churn: nothing bought within           60
       PORTRAIT_IDENTITY_KEY     16 to 64 bytes, under which addresses  (none: they are dead letters)
                                 and numbers are hashed; PORTRAIT_COUNTRY, of the latter: 86
-      PORTRAIT_BATCH_RECORDS_MAX, PORTRAIT_CACHE_PROFILES, PORTRAIT_SWEEP_INTERVAL_MS,
-      PORTRAIT_ACTIONS_PER_MINUTE_MAX, PORTRAIT_SESSION_TIMEOUT_S,
+      PORTRAIT_EXPIRE_IDLE_DAYS anonymous ones that nobody linked; 0 never   90
+      PORTRAIT_EXPIRE_KINDS, PORTRAIT_BATCH_RECORDS_MAX, PORTRAIT_CACHE_PROFILES,
+      PORTRAIT_SWEEP_INTERVAL_MS, PORTRAIT_ACTIONS_PER_MINUTE_MAX, PORTRAIT_SESSION_TIMEOUT_S,
       PORTRAIT_HTTP_HOST, PORTRAIT_HTTP_PORT (6066; 0 any, -1 none), PORTRAIT_LOG_LEVEL
 
     Exit codes: 0 stopped as asked, 1 crashed, 70 refused to go on: the last line of the log says why, and what to do.

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
+
+import msgspec
 
 from language.names import Names
 from oracle.facts import facts
 from schemas.event import Event, Rejection, decode
+from schemas.outputs import Expired
 
 #: A producer's duplicate is recognised while at most so many events of its customer and partition came after the first.
 HORIZON_EVENTS = 16
 NOTHING: frozenset[str] = frozenset()
+#: Of each identity that has expired, by (topic, partition): the last offset that is void.
+Cuts = Mapping[str, Mapping[tuple[str, int], int]]
+NO_CUTS: Cuts = {}
 
 
 class Record(Protocol):
@@ -72,14 +78,16 @@ class Reader:
         held: Container[str] = NOTHING,
         names: Names | None = None,
         named: Callable[[Event], Event | Rejection] | None = None,
+        cuts: Cuts = NO_CUTS,
     ) -> None:
         """``replayed`` are origins that came in again by a replay, ``held`` those that stand in the topic of dead letters.
-        ``names`` are looked for in texts, as the workers do; ``named`` gives identities their names, in place."""
-        self._replayed, self._held, self._names, self._named = replayed, held, names, named
+        ``names`` are looked for in texts, as the workers do; ``named`` gives identities their names, in place. ``cuts``: what is
+        void."""
+        self._replayed, self._held, self._names, self._named, self._cuts = replayed, held, names, named, cuts
         self._recent: dict[tuple[str, int], dict[str, array[int]]] = defaultdict(lambda: defaultdict(lambda: array("Q")))
 
     def take(self, record: Record) -> Event | Dead | None:
-        """None: the record does not count, as a duplicate or because it was replayed."""
+        """None: the record does not count, as a duplicate, because it was replayed, or because it is void."""
         origin = f"{record.topic}/{record.partition}/{record.offset}"
         if origin in self._replayed:
             return None
@@ -90,11 +98,15 @@ class Reader:
             return Dead(origin, found.reason, found.path)
         if origin in self._held:
             return Dead(origin, "held", "")
-        if not self._is_new(record, found):
+        if self._is_void(record, found) or not self._is_new(record, found):
             return None
         if self._names is not None:
             found.data = self._names.read(found.data)
         return found
+
+    def _is_void(self, record: Record, event: Event) -> bool:
+        cut = self._cuts.get(event.customer_id)
+        return cut is not None and record.offset <= cut.get((record.topic, record.partition), -1)
 
     def _is_new(self, record: Record, event: Event) -> bool:
         """Remembers an event that counts."""
@@ -108,9 +120,23 @@ class Reader:
         return True
 
 
-def fold(records: Iterable[Record], at_ms: int, replayed: Container[str] = NOTHING) -> Fold:
+def cuts_of(values: Iterable[bytes | None]) -> dict[str, dict[tuple[str, int], int]]:
+    """What the records of the topic `expired` say, in any order."""
+    cuts: dict[str, dict[tuple[str, int], int]] = {}
+    for value in values:
+        if not value:
+            continue
+        told = msgspec.json.decode(value, type=Expired)
+        cut = cuts.setdefault(told.id, {})
+        for source, offset in told.marks.items():
+            topic, partition = source.rsplit("/", 1)
+            cut[topic, int(partition)] = max(offset, cut.get((topic, int(partition)), -1))
+    return cuts
+
+
+def fold(records: Iterable[Record], at_ms: int, replayed: Container[str] = NOTHING, cuts: Cuts = NO_CUTS) -> Fold:
     """The facts of every customer as of ``at_ms``, and the dead letters. Holds all events in memory."""
-    reader = Reader(replayed)
+    reader = Reader(replayed, cuts=cuts)
     events: dict[str, list[Event]] = defaultdict(list)
     dead: list[Dead] = []
     for record in records:

@@ -226,13 +226,15 @@ def _wake_until(work: Settling, until_ms: int) -> None:
 
 
 def due_ms(state: State) -> int | None:
-    """When the state must be looked at though nothing arrives: a stage, score or label is due, a window ends.
+    """When the state must be looked at though nothing arrives: a stage, score or label is due, a window ends, it expires.
 
     0, at once whatever the clock says: effects wait to be published.
     """
     if state.effects:
         return 0
     due = min(state.wake_ms, next_shown_day(state) * DAY_MS)
+    if state.expiry is not None and state.links is None:
+        due = min(due, state.expiry.due_ms)
     return due if due < NEVER else None
 
 

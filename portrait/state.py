@@ -63,6 +63,17 @@ def pending(day: int, risk: float, version: str, features: Sequence[float], hori
     return Pending(day, risk, version, pack(f"<{len(features)}f", *features), horizon_days)
 
 
+class Expiry(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Of an identity of a kind that expires when it is idle and was never linked (`portrait.expiry`).
+
+    ``due_ms``: when it does if nothing more is told of it; of an empty one, when it is removed. ``cut``: after what it began:
+    source -> last offset of what was void by then.
+    """
+
+    due_ms: int = NEVER
+    cut: dict[int, int] = {}
+
+
 class State(msgspec.Struct, array_like=True, gc=False):
     """Everything that is known of one identity.
 
@@ -102,6 +113,7 @@ class State(msgspec.Struct, array_like=True, gc=False):
     person: str = ""
     members: list[str] = field(default_factory=list)  # where the person goes by this one: all identities, when there are several
     settled: tuple[int, int] = (0, 0)  # events and audit of all these, as of which the person was settled
+    expiry: Expiry | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode

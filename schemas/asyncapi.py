@@ -12,8 +12,8 @@ import msgspec
 from schemas import examples
 from schemas.describe import components, summary
 from schemas.event import CUSTOMER_ID_BYTES_MAX, ENVELOPES
-from schemas.outputs import ActionEvent, DeadLetter, OperatorActionEvent
-from schemas.registry import ACTIONS, DEAD_LETTERS, EVENT_TOPICS, OPERATOR_ACTIONS
+from schemas.outputs import ActionEvent, DeadLetter, Expired, OperatorActionEvent
+from schemas.registry import ACTIONS, DEAD_LETTERS, EVENT_TOPICS, EXPIRED, OPERATOR_ACTIONS
 from schemas.topic import EventType, Topic
 
 #: Of the contracts: the first number grows when a publisher or a reader has to change (docs/schema-evolution.md).
@@ -45,6 +45,7 @@ _OUTPUTS: dict[str, tuple[str, str, str, Any, Any]] = {
         OperatorActionEvent,
         examples.OPERATOR_ACTION,
     ),
+    EXPIRED: ("fragment-expired", "application/json", "the identity that has expired", Expired, examples.EXPIRED),
 }
 
 
@@ -63,7 +64,7 @@ def document() -> dict[str, Any]:
             **{f"send-{name}": _operation("send", name) for name in _OUTPUTS},
         },
         "components": {
-            "schemas": components([*ENVELOPES.values(), ActionEvent, DeadLetter, OperatorActionEvent], _SCHEMA)
+            "schemas": components([*ENVELOPES.values(), ActionEvent, DeadLetter, OperatorActionEvent, Expired], _SCHEMA)
             | {"CustomerId": _customer_id()},
             "messages": {
                 **{event.name: _event_message(event) for topic in EVENT_TOPICS for event in topic.events},

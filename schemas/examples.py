@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import Any
 
-from schemas.outputs import Action, ActionEvent, DeadLetter, OperatorAction, OperatorActionEvent, Origin, Reason
+from schemas.outputs import Action, ActionEvent, DeadLetter, Expired, OperatorAction, OperatorActionEvent, Origin, Reason
 from schemas.registry import TYPES
 
 CUSTOMER_ID = "C-1024"
@@ -251,6 +251,8 @@ OPERATOR_ACTION = OperatorActionEvent(
         ),
     ),
 )
+
+EXPIRED = Expired(id="anonymous:5f2e", marks={"clicks/2": 18032}, at_ms=1783987500000)
 
 DEAD_LETTER = DeadLetter(
     id="orders/3/1182",

@@ -184,6 +184,19 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     replayed_at_ms: int
 
 
+class Expired(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An anonymous fragment that was idle and never linked is empty again: replays pass over what it had been told.
+
+    ``marks`` names the sources (topic/partition), each with the last offset that is void. Other ids' records there are not
+    concerned. ``at_ms``: of the workers' clock.
+    """
+
+    format: int = 1
+    id: str
+    marks: dict[str, int]
+    at_ms: int
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A version of a model, as plain data.
 

@@ -33,4 +33,6 @@ LESSONS = "lessons"
 MODELS = "models"
 #: What the service tells those who run it; nothing in it is about a customer.
 OPERATOR_ACTIONS = "operator-actions"
-OUTPUT_TOPICS = (ACTIONS, DEAD_LETTERS, REPLAYED, LESSONS, MODELS, OPERATOR_ACTIONS)
+#: Key: an identity that has expired. What the record says of it holds for as long as the events are kept.
+EXPIRED = "expired"
+OUTPUT_TOPICS = (ACTIONS, DEAD_LETTERS, REPLAYED, LESSONS, MODELS, OPERATOR_ACTIONS, EXPIRED)

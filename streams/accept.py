@@ -20,10 +20,10 @@ from profile_store.contract import Loaded, MendingStore, Position, Write
 from schemas.event import Event
 from schemas.event import decode as decode_event
 from streams.kafka import Lag
-from streams.log import TP, Record
+from streams.log import TP, LogReader, Record
 from streams.profiles import NONCE_BYTES, PIECE
 from streams.rebuild import ACCEPTED
-from streams.refold import LogReader, mark_of_tp, strangers
+from streams.refold import mark_of_tp, strangers
 from streams.steady import Steady
 
 #: Records that are compared with the profiles at once, from the end of a partition backwards.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 TP = tuple[str, int]
@@ -81,6 +81,16 @@ class Log(Protocol):
 
     async def rewind(self) -> None:
         """Seek again to where the loop's `start_offsets` says, in a new epoch. Batches already under way become stale."""
+
+
+class LogReader(Protocol):
+    """Reads pieces of the log of events: `streams.kafka.LogReader`, or a virtual one."""
+
+    async def bounds(self, partitions: Sequence[TP]) -> tuple[Mapping[TP, int], Mapping[TP, int]]:
+        """First and next offset of each partition."""
+
+    def between(self, starts: Mapping[TP, int], ends: Mapping[TP, int]) -> AsyncIterator[Record]:
+        """The records from the first to the second offsets, in their order within each partition."""
 
 
 class Unpublishable(Exception):

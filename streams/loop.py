@@ -40,6 +40,7 @@ from profile_store.contract import (
 )
 from schemas.identity import Namer
 from schemas.registry import EVENT_TOPICS
+from streams.cuts import Cuts, nothing_to_hear
 from streams.failures import where
 from streams.gate import Gate
 from streams.held import Held, no_letters
@@ -47,7 +48,7 @@ from streams.intake import NAMER, take_in, without_value
 from streams.log import NOTHING, TP, Batch, Log, Outgoing, Record, Unpublishable, next_offsets
 from streams.metrics import Metrics
 from streams.profiles import Profiles
-from streams.settings import Settings
+from streams.settings import Settings, idle_of
 from streams.start import ActionCap, LogLost, Start, last_of, partition_of, start_of, unread
 
 T = TypeVar("T")
@@ -87,16 +88,19 @@ class Loop:
         dead_letters: Callable[[], AsyncIterator[str]] = no_letters,
         names: Names | None = None,
         namer: Namer = NAMER,
+        cuts: Cuts | None = None,
+        hear: Callable[[], Awaitable[None]] = nothing_to_hear,
     ) -> None:
         """``die`` ends the process at once and does not return. ``scorer`` and ``replayed`` give the newest known at any time.
 
         ``look_again``: the ends of partitions, for sure, for what would be refused by those that `start_offsets` was told.
         ``dead_letters``: the origins of all that there are, see `Held`. ``names`` are looked for in texts;
-        ``namer`` names the identities.
+        ``namer`` names the identities. ``cuts``: what has expired; ``hear`` returns when they hold all that was told by now.
         """
         self._settings, self._store, self._log, self._metrics = settings, store, log_, metrics
         self._wall_ms, self._sleep, self._die = wall_ms, sleep, die
         self._replayed, self._look_again, self._names, self._namer = replayed, look_again, names, namer
+        self._cuts, self._hear = Cuts() if cuts is None else cuts, hear
         self._profiles = Profiles(
             store,
             log_.publish,
@@ -105,6 +109,8 @@ class Loop:
             scorer=scorer,
             cap=ActionCap(settings.actions_per_minute_max, wall_ms),
             metrics=metrics,
+            cuts=self._cuts,
+            idle=idle_of(settings),
         )
         # Up to now means: up to when the ends of the partitions were last seen. Kafka may be away, or this process was stopped.
         self._gate = Gate(settings.clock, lambda: min(wall_ms(), log_.ends_as_of_ms()))
@@ -137,6 +143,7 @@ class Loop:
         async with self._turn:
             self._forget()
             positions = await self._patiently(self._begin)
+            await self._hear()  # of what may be read again, for the store has come back older
             doubtful = [tp for tp in ends if tp in positions and positions[tp].next_offset > ends[tp]]
             if doubtful and self._look_again:
                 ends = {**ends, **await self._look_again(doubtful)}
@@ -305,8 +312,10 @@ class Loop:
         mine = [customer_id for customer_id, _ in due if self._sweeps(customer_id)]
         # Where all that is due earliest is left to another worker, which is slow, ours would never come: help it.
         ours = mine or ([customer_id for customer_id, _ in due] if full else [])
+        ours = [*dict.fromkeys([*filter(self._sweeps, heard := list(self._cuts.heard)), *ours])]
         written = await self._profiles.apply(dict.fromkeys(ours, ()), until_ms, {}, True, self._silence_ms or 0) if ours else 0
         self._metrics.ticks.inc(written)
+        self._cuts.looked_at(heard)
         if not full:
             # Who is due was only read: an empty store has nobody. A link of the chain says that it was not.
             await self._profiles.clean(self._reached())

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from portrait.evolve import due_ms, external_ids
+from portrait.expiry import cut_of, emptied, idle_ms_of, may_expire, plan
 from portrait.identity.links import united
 from portrait.identity.person import keep, look_again
 from portrait.lifecycle import STAGES
@@ -22,9 +23,9 @@ from portrait.tags import held
 from portrait.tags.registry import BY_ID
 from profile_store.contract import Loaded, MendingStore, Position, Write
 from schemas.event import FUTURE_SKEW_MS
-from streams.log import TP
-from streams.profiles import PIECE
-from streams.refold import Cut, LogReader, Refold, mark_of_tp, tp_of_mark
+from streams.log import TP, LogReader
+from streams.profiles import NEVER_IDLE, PIECE
+from streams.refold import Cut, Refold, mark_of_tp, tp_of_mark
 from streams.steady import Regressed
 
 
@@ -52,9 +53,16 @@ class Mended(NamedTuple):
 class Mender:
     """Compares, and makes the writes. Reads the store, never writes to it."""
 
-    def __init__(self, store: MendingStore, log: LogReader, ends: Mapping[TP, int], scorer: Scorer) -> None:
-        """``ends``: of all partitions of events, as last seen."""
-        self._store, self._log, self._ends, self._scorer = store, log, dict(ends), scorer
+    def __init__(
+        self,
+        store: MendingStore,
+        log: LogReader,
+        ends: Mapping[TP, int],
+        scorer: Scorer,
+        idle: Mapping[str, int] = NEVER_IDLE,
+    ) -> None:
+        """``ends``: of all partitions of events, as last seen. ``idle``: by kind, after how many milliseconds one expires."""
+        self._store, self._log, self._ends, self._scorer, self._idle = store, log, dict(ends), scorer, idle
 
     async def look(self, fold: Refold, ids: Sequence[str]) -> tuple[list[Live], Mapping[TP, Position]]:
         """The live states, and the positions by which they are judged; ``fold`` has read what they hold."""
@@ -86,6 +94,8 @@ class Mender:
 
     def mend(self, live: Live, state: State | None, positions: Mapping[TP, Position], version: int, now_ms: int) -> Mended:
         """``state``: what the log gives, None if it names nobody so. ``version``: of the view. Raises Regressed."""
+        if state is not None and not state.events and state.links is None and cut_of(state):
+            return _void(live, state)
         if state is None or (not state.events and live.state is not None and live.state.events):
             # who has events, of which the log tells nothing but links, is an orphan too: another key of identities, perhaps
             if not live.nonce and not version:
@@ -94,12 +104,16 @@ class Mender:
                 return Mended(live.id, (), None)  # nothing but links, of which the other end's records may be under way
             return Mended(live.id, ("orphans", "broken") if live.broken else ("orphans",), _removal(live))
         below = {mark_of_tp(tp): at.next_offset for tp, at in positions.items()}
-        if any(offset >= max(below.get(mark, 0), live.cut.get(mark, 0)) for mark, offset in state.marks.items()):
-            raise Regressed
+        void = cut_of(state)
+        for mark, offset in state.marks.items():
+            if offset > void.get(mark, -1) and offset >= max(below.get(mark, 0), live.cut.get(mark, 0)):
+                raise Regressed
         if live.state is not None:  # a worker may have folded a link of the other end's already, and never will again
             state.links = united(state.links, live.state.links)
         what = "broken" if live.broken else "missing" if live.state is None else "differed" if _differ(live.state, state) else ""
         fields = self._derive(live, state, self._moment_ms(live, state, positions, now_ms), version)
+        if may_expire(live.id):
+            plan(state, idle_ms_of(live.id, self._idle))
         return Mended(live.id, ("profiles", what) if what else ("profiles",), _write(live, state, fields))
 
     def _derive(self, live: Live, state: State, moment_ms: int, version: int) -> Mapping[str, bytes | None]:
@@ -149,6 +163,16 @@ def _differ(live: State, state: State) -> bool:
         return False
     at_ms = max(live.moment_ms, state.moment_ms)
     return facts(live, at_ms) != facts(state, at_ms)
+
+
+def _void(live: Live, state: State) -> Mended:
+    """All that the log knows of them has expired."""
+    if live.broken:
+        return Mended(live.id, ("profiles", "broken"), _removal(live))
+    if live.state is None or not live.state.events or live.state.links is not None:
+        return Mended(live.id, (), None)
+    empty = emptied(live.state, live.state.moment_ms, cut_of(state))
+    return Mended(live.id, ("profiles", "differed"), _write(live, empty.state, empty.fields))
 
 
 def _write(live: Live, state: State, fields: Mapping[str, bytes | None]) -> Write:

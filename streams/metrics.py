@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from portrait.models.watch import watched
 from schemas.cleaning import FIELDS
 from schemas.outputs import Snapshot
+from schemas.registry import EXPIRED
 from streams.intake import Intake
 from streams.log import TP, Outgoing, Record
 
@@ -37,6 +38,7 @@ class Metrics:
         self.conflicts = Counter("portrait_conflicts_total", "States written by another worker meanwhile", registry=r)
         self.loaded = Counter("portrait_states_loaded_total", "States that were not in the worker's memory", registry=r)
         self.published = Counter("portrait_published_total", "Effects published, by topic", ["topic"], registry=r)
+        self.expired = Counter("portrait_expired_total", "Anonymous fragments that have expired", registry=r)
         self.dropped = Counter("portrait_effects_dropped_total", "Effects for which a state had no room", registry=r)
         self.ticks = Counter("portrait_ticks_total", "Silent customers settled", registry=r)
         self.waiting = Counter("portrait_store_waits_total", "Times that a batch waited for the store", registry=r)
@@ -98,6 +100,8 @@ class Metrics:
     def effects(self, messages: Sequence[Outgoing]) -> None:
         for topic, n in Tally(message.topic for message in messages).items():
             self.published.labels(topic).inc(n)
+            if topic == EXPIRED:
+                self.expired.inc(n)
 
     def gate(self, lag_ms: int) -> None:
         self.gate_lag.set(lag_ms / 1000)

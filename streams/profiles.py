@@ -11,13 +11,15 @@ from collections.abc import Awaitable, Callable, Collection, Container, Iterable
 import structlog
 
 from portrait.evolve import Arrival, Change, due_ms, evolve, published
+from portrait.expiry import begun, evolve_anonymous, idle_ms_of, may_expire, plan
 from portrait.identity.person import Moment, evolve_persons, fold_links, near
 from portrait.models.churn import Scorer
 from portrait.settle import Policy
 from portrait.state import State, decode, encode
 from profile_store.contract import ABSENT, Position, Store, Write
-from schemas.registry import ACTIONS
+from schemas.registry import ACTIONS, EXPIRED
 from streams.cache import Cached, StateCache
+from streams.cuts import Cuts
 from streams.log import TP, Outgoing, Unpublishable
 from streams.metrics import Metrics
 from streams.start import ActionCap
@@ -34,6 +36,9 @@ SEND_TURNS = 20
 Arrivals = Mapping[str, Sequence[Arrival]]
 NOWHERE: Mapping[TP, Position] = {}
 NOBODY: Container[str] = ()
+NEVER_IDLE: Mapping[str, int] = {}
+#: Topics whose records have the identity as their key; others have the effect's id.
+KEYED_BY_IDENTITY = frozenset((ACTIONS, EXPIRED))
 
 
 class Profiles:
@@ -49,9 +54,13 @@ class Profiles:
         scorer: Callable[[], Scorer],
         cap: ActionCap,
         metrics: Metrics,
+        cuts: Cuts | None = None,
+        idle: Mapping[str, int] = NEVER_IDLE,
     ) -> None:
+        """``cuts``: what has expired. ``idle``: by kind, after how many milliseconds a fragment does."""
         self._store, self._publish, self._random_bytes = store, publish, random_bytes
         self._scorer, self._cap, self._metrics = scorer, cap, metrics
+        self._cuts, self._idle = Cuts() if cuts is None else cuts, idle
         self._cache = StateCache(capacity)
         self._unclean: dict[str, None] = {}  # states whose effects are published, but still stand in the store; in order
         self.commits = 0  # so far
@@ -133,7 +142,7 @@ class Profiles:
                 if aside:
                     together |= aside
                     entries = {name: entry for name, entry in entries.items() if name not in aside}
-                writes = self._evolve(entries, arrivals, clock_ms, policy)
+                writes = self._evolve(entries, arrivals, Moment(clock_ms, self._scorer(), policy), lost)
                 evolved = len(writes)
                 if committing:
                     await committing
@@ -156,11 +165,13 @@ class Profiles:
                 more = await self._load(sorted(missing))
                 entries |= more
                 for name, entry in more.items():  # of another piece too: nobody is to be one of a person, and not know it
-                    states[name] = entry.state or State()
+                    states[name] = entry.state or begun(self._cuts.of(name) if may_expire(name) else None)
                     fold_links(name, states[name], arrivals.get(name, ()))
                 missing = near(states, piece)[1]
             now = Moment(clock_ms, self._scorer(), policy._replace(capped_rules=self._cap.open()))
             turned = evolve_persons(states, {name: arrivals[name] for name in piece}, now)
+            for one in turned:
+                plan(one.change.state, idle_ms_of(one.name, self._idle))
             self._count([one.change for one in turned])
             last = positions if number == len(pieces) and not lost else NOWHERE
             first = [_write(one.name, entries[one.name], one.change) for one in turned if not one.leads]
@@ -203,20 +214,31 @@ class Profiles:
             self._metrics.loaded.inc(len(missing))
         return entries  # type: ignore[return-value]  # none is None now
 
-    def _evolve(self, entries: Mapping[str, Cached], arrivals: Arrivals, clock_ms: int, policy: Policy) -> list[Write]:
-        scorer = self._scorer()
-        policy = policy._replace(capped_rules=self._cap.open())  # anew for each piece, or a batch could go far beyond it
+    def _evolve(self, entries: Mapping[str, Cached], arrivals: Arrivals, now: Moment, again: dict[str, None]) -> list[Write]:
+        """Adds to ``again`` whose arrivals have to come once more."""
+        # Anew for each piece, or a batch could go far beyond the cap.
+        now = now._replace(policy=now.policy._replace(capped_rules=self._cap.open()))
         writes: list[Write] = []
         changes: list[Change] = []
         for customer_id, entry in entries.items():
-            change = evolve(entry.state, customer_id, arrivals[customer_id], clock_ms, scorer, policy)
+            if may_expire(customer_id):
+                idle_ms, cut = idle_ms_of(customer_id, self._idle), self._cuts.of(customer_id)
+                outcome = evolve_anonymous(entry.state, customer_id, arrivals[customer_id], now, idle_ms, cut)
+                if outcome.gone:
+                    writes.append(_gone(customer_id, entry.nonce))
+                    continue
+                if outcome.again:
+                    again[customer_id] = None
+                change = outcome.change
+            else:
+                change = evolve(entry.state, customer_id, arrivals[customer_id], *now)
             if change is not None:
                 writes.append(_write(customer_id, entry, change))
                 changes.append(change)
             elif entry.state:  # all seen before: the position may pass them if the store still has them. Or it is not due at all
                 writes.append(_same(customer_id, entry, entry.state))
             elif not arrivals[customer_id]:
-                writes.append(_nobody(customer_id))
+                writes.append(_gone(customer_id, ABSENT.nonce))  # an index names somebody who is not there
         self._count(changes)
         return writes
 
@@ -255,7 +277,7 @@ class Profiles:
             entry = self._cache.get(customer_id)
             if entry and entry.state:
                 for effect in entry.state.effects:
-                    key = customer_id if effect.topic == ACTIONS else effect.id
+                    key = customer_id if effect.topic in KEYED_BY_IDENTITY else effect.id
                     messages.append(Outgoing(effect.topic, key.encode(), effect.value))
         try:
             await self._publish(messages)
@@ -302,9 +324,9 @@ def _same(customer_id: str, entry: Cached, state: State) -> Write:
     return Write(customer_id, entry.nonce, encode(state), {}, [], state.risk, state.stage, state.stage, due_ms(state), [], [])
 
 
-def _nobody(customer_id: str) -> Write:
-    """An index names somebody who is not there: enough of them would keep all others from ever being due."""
-    return Write(customer_id, ABSENT.nonce, b"", {}, [], None, "", "", None, [], [])
+def _gone(customer_id: str, nonce: bytes) -> Write:
+    """One who is empty, or was not even there: enough of them would keep all others from ever being due."""
+    return Write(customer_id, nonce, b"", {}, [], None, "", "", None, [], [])
 
 
 def _write(customer_id: str, entry: Cached, change: Change) -> Write:

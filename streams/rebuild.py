@@ -17,14 +17,16 @@ from typing import NamedTuple
 import msgspec
 
 from language.names import Names
+from portrait.expiry import cut_of, heeded, may_expire, merged_cuts
 from portrait.models.churn import Scorer
 from profile_store.contract import MendingStore, Position, Write
 from schemas.identity import Namer
+from streams.cuts import Follower
 from streams.intake import NAMER
-from streams.log import TP
+from streams.log import TP, LogReader
 from streams.mend import Live, Mended, Mender
-from streams.profiles import NONCE_BYTES, PIECE
-from streams.refold import PLACES, LogReader, Refold, place_of, strangers
+from streams.profiles import NEVER_IDLE, NONCE_BYTES, PIECE
+from streams.refold import PLACES, Refold, place_of, strangers
 from streams.steady import Regressed, Steady
 
 #: Under this name the store keeps which partitions' losses were accepted (`streams.accept`).
@@ -102,14 +104,18 @@ class Rebuild:
         wall_ms: Callable[[], int],
         names: Names | None = None,
         namer: Namer = NAMER,
+        expired: Sequence[TP] = (),
+        idle: Mapping[str, int] = NEVER_IDLE,
         watcher: Watcher | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """``partitions``: all of the event topics. ``skipped``: origins that stand in the topics of (replayed) dead letters.
-        ``names`` are looked for in texts; ``namer`` names the identities."""
+        ``names`` are looked for in texts; ``namer`` names the identities. ``expired``: partitions of the topic of what is void;
+        ``idle``: by kind, after how many milliseconds one expires."""
         self._store, self._log, self._partitions, self._options = store, log, partitions, options
         self._scorer, self._skipped, self._random_bytes, self._wall_ms = scorer, skipped, random_bytes, wall_ms
         self._watcher, self._sleep, self._names, self._namer = watcher or Watcher(), sleep, names, namer
+        self._expired, self._idle = Follower(log, expired), idle
         self._steady = Steady(store, options.name, self._watcher.waiting, sleep)
         self._done = Done(wall_ms())
         self._waits_since: dict[str, int] = {}  # customers whose effects are on their way
@@ -135,6 +141,7 @@ class Rebuild:
         """Read the log for as many customers as there is room for, and write them."""
         positions = await self._positions()
         beginnings, ends = await self._check_log(positions)
+        await self._expired.follow()
         options, place = self._options, self._done.place
         fold = Refold(
             self._log,
@@ -145,12 +152,13 @@ class Rebuild:
             room=options.room,
             names=self._names,
             namer=self._namer,
+            cuts=self._expired.cuts,
         )
         await self._read_log(fold, positions, beginnings)
         self.counts["events"] += fold.events
         whom = {*fold.states, *await self._known(fold)}
         fold.settle_on(whom)
-        await self._mend_all(fold, Mender(self._store, self._log, ends, self._scorer), sorted(whom, key=place_of))
+        await self._mend_all(fold, Mender(self._store, self._log, ends, self._scorer, self._idle), sorted(whom, key=place_of))
         await self._note(fold.high)
 
     async def _read_log(self, fold: Refold, positions: Mapping[TP, Position], beginnings: Mapping[TP, int]) -> None:
@@ -193,7 +201,10 @@ class Rebuild:
 
     async def _mend(self, fold: Refold, mender: Mender, ids: Sequence[str]) -> list[str]:
         """Those who must be tried again: somebody wrote meanwhile, or their effects are on their way."""
+        before = await self._void(ids)
         lives, positions = await mender.look(fold, ids)
+        after = await self._void(ids)
+        lives = [live for live in lives if _heeds(fold, live, before if live.state is not None else after)]
         again = [] if self._options.check else [live.id for live in lives if self._waits(live)]
         lives = [live for live in lives if live.id not in set(again)]
         versions = await mender.versions(lives)
@@ -207,6 +218,13 @@ class Rebuild:
                 self.counts.update(one.what)
                 self._watcher.found(one)
         return [*again, *lost]
+
+    async def _void(self, ids: Sequence[str]) -> Mapping[str, Mapping[int, int]]:
+        """What is void of them by now: whatever was told before a state was read stands in it, and of who is gone all does."""
+        names = [name for name in ids if may_expire(name)]
+        if names:
+            await self._expired.follow()
+        return {name: self._expired.cuts.of(name) or {} for name in names}
 
     def _waits(self, live: Live) -> bool:
         """Has it effects that somebody is probably about to publish? To take them over would publish them twice."""
@@ -287,6 +305,18 @@ class Rebuild:
         self._done = msgspec.structs.replace(self._done, place=place, counts=dict(self.counts))
         if not self._options.check:
             await self._steady.note(msgspec.json.encode(self._done))
+
+
+def _heeds(fold: Refold, live: Live, void: Mapping[str, Mapping[int, int]]) -> bool:
+    """Take out what has expired since the log was read. False: they came back as well, and this run can't tell the two apart."""
+    state = fold.states.get(live.id)
+    if state is None or live.id not in void:
+        return True
+    cut = void[live.id]
+    found = heeded(state, merged_cuts(cut, cut_of(live.state)) if live.state is not None else cut)
+    if found is not None:
+        fold.states[live.id] = found
+    return found is not None
 
 
 def _offsets(positions: Mapping[TP, Position]) -> dict[TP, int]:

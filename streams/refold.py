@@ -7,11 +7,11 @@ let go, and is left to a later pass over the log: so it does not matter how topi
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Container, Mapping, Sequence
-from typing import Protocol
 from zlib import crc32
 
 from language.names import Names
 from portrait.evolve import Arrival
+from portrait.expiry import begun, may_expire
 from portrait.identity.person import fold_links, own
 from portrait.renew import refold
 from portrait.state import State, mark_of, source_of
@@ -19,8 +19,9 @@ from profile_store.contract import Position
 from schemas.customers import TOPIC as LINKING
 from schemas.identity import Namer, may_have_form
 from schemas.registry import BY_CODE, BY_NAME
+from streams.cuts import Cuts
 from streams.intake import NAMER, take_in
-from streams.log import TP, Record
+from streams.log import TP, LogReader, Record
 from streams.start import last_of
 
 #: Of hashes: a place is in 0 .. PLACES - 1.
@@ -31,16 +32,6 @@ PIECE_RECORDS = 2000
 #: By mark, as states name a topic's partition: a next offset.
 Cut = Mapping[int, int]
 NOTHING: Cut = {}
-
-
-class LogReader(Protocol):
-    """Reads pieces of the log of events: `streams.kafka.LogReader`, or a virtual one."""
-
-    async def bounds(self, partitions: Sequence[TP]) -> tuple[Mapping[TP, int], Mapping[TP, int]]:
-        """First and next offset of each partition."""
-
-    def between(self, starts: Mapping[TP, int], ends: Mapping[TP, int]) -> AsyncIterator[Record]:
-        """The records from the first to the second offsets, in their order within each partition."""
 
 
 def place_of(customer_id: str) -> int:
@@ -83,14 +74,16 @@ class Refold:
         room: int,
         names: Names | None = None,
         namer: Namer = NAMER,
+        cuts: Cuts | None = None,
     ) -> None:
         """``ids``: None stands for everybody. ``skipped``: origins of records that don't count. ``room``: states, at most.
-        ``names`` are looked for in texts; ``namer`` names the identities."""
+        ``names`` are looked for in texts; ``namer`` names the identities. ``cuts``: what has expired."""
         self.low, self.high = low, PLACES
         self.states: dict[str, State] = {}
         self.events = 0
         self._log, self._skipped, self._room, self._names, self._namer = log, skipped, room, names, namer
         self._keys = None if ids is None else frozenset(customer_id.encode() for customer_id in ids)
+        self._cuts = Cuts() if cuts is None else cuts
         self._read = dict(beginnings)  # the next offset of each partition
         self._floor: dict[int, int] = {}  # what lies below it is folded for everybody
         self._later: dict[str, list[Arrival]] = {}  # what was read beyond
@@ -167,7 +160,8 @@ class Refold:
         if now:
             state = self.states.get(customer_id)
             if state is None:
-                state = self.states[customer_id] = State()
+                state = begun(self._cuts.of(customer_id) if may_expire(customer_id) else None)
+                self.states[customer_id] = state
             fold_links(customer_id, state, now)
             self.events += refold(state, own(customer_id, now))
         if later:

@@ -11,10 +11,13 @@ import msgspec
 
 from language.names import Names
 from language.names import load as load_names
-from schemas.identity import COUNTRY, Namer, fingerprint
+from portrait.expiry import ANONYMOUS_KINDS
+from portrait.structures import DAY_MS
+from schemas.identity import COUNTRY, CUSTOMER, KINDS, Namer, fingerprint
 
 #: Of BLAKE2b the longest; shorter ones can be tried out.
 KEY_BYTES_MIN, KEY_BYTES_MAX = 16, 64
+EXPIRE_DAYS_MAX = 36_500
 
 Clock = Literal["wall", "stream"]
 
@@ -43,6 +46,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     session_timeout_s: float = 10.0
     identity_key: str = ""  # of the hashes that stand for e-mail addresses and telephone numbers; never to be changed; in a file
     country: str = COUNTRY  # of telephone numbers without a country code
+    expire_idle_days: int = 90  # what `anonymous:` and `device:` hold, if never linked, is let go of after so long; 0: never
+    expire_kinds: str = ""  # the same for other kinds, or otherwise for these: social=365,device=30
     names: str = ""  # JSON: rivals, brands and products to look for in texts (docs/language.md); in a file: PORTRAIT_NAMES_FILE
     http_host: str = "127.0.0.1"
     http_port: int = 6066  # /livez /readyz /metrics; 0: any free port; -1: none
@@ -62,6 +67,23 @@ def namer_of(settings: Settings) -> Namer:
 def naming_of(settings: Settings) -> str:
     """How names of identities are made: what the store notes of it."""
     return fingerprint(settings.identity_key.encode(), settings.country)
+
+
+def idle_of(settings: Settings) -> dict[str, int]:
+    """By kind of identity, after how many idle milliseconds one expires; kinds left out never do. Raises SettingsError."""
+    days = dict.fromkeys(ANONYMOUS_KINDS, settings.expire_idle_days)
+    try:
+        for part in filter(None, settings.expire_kinds.replace(" ", "").split(",")):
+            kind, _, number = part.partition("=")
+            days[kind] = int(number)
+    except ValueError as error:
+        raise SettingsError("PORTRAIT_EXPIRE_KINDS: kinds and days, such as social=365,device=30") from error
+    if not days.keys() <= set(KINDS) - {CUSTOMER} or not all(0 <= n <= EXPIRE_DAYS_MAX for n in days.values()):
+        raise SettingsError(
+            f"PORTRAIT_EXPIRE_IDLE_DAYS, PORTRAIT_EXPIRE_KINDS: 0 (never) to {EXPIRE_DAYS_MAX} days; "
+            f"kinds: {', '.join(kind for kind in KINDS if kind != CUSTOMER)}"
+        )
+    return {kind: n * DAY_MS for kind, n in days.items() if n}
 
 
 def names_of(settings: Settings) -> Names | None:
@@ -106,6 +128,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         raise SettingsError("PORTRAIT_HTTP_PORT: -1 to 65535; PORTRAIT_SESSION_TIMEOUT_S: at least 1; PORTRAIT_KAFKA: not empty")
     names_of(settings)
     namer_of(settings)
+    idle_of(settings)
     if "{" in settings.prefix or "}" in settings.prefix:
         raise SettingsError("PORTRAIT_PREFIX: braces would change the cluster's slot of every key")
     return settings

@@ -1,6 +1,7 @@
 """Following a small compacted topic from its beginning, without a group: every worker needs all of it.
 
-The topics are `models` (snapshots of the churn model) and `dead-letters-replayed` (origins that are folded by their replay).
+The topics are `models` (snapshots of the churn model), `dead-letters-replayed` (origins that are folded by their replay) and, not
+compacted, `expired` (what is void).
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from portrait.models import churn
 from portrait.models.churn import Scorer
 from portrait.models.shelf import Refused, Shelf
 from schemas.outputs import Replayed
-from schemas.registry import MODELS, REPLAYED
+from schemas.registry import EXPIRED, MODELS, REPLAYED
+from streams.cuts import Cuts
 from streams.failures import UNREADABLE
 from streams.kafka import KafkaProblem, bounds
 from streams.log import Record
@@ -27,6 +29,7 @@ from streams.texts import TextModels
 
 RETRY_S = 1.0
 POLL_MS = 1000
+HEAR_S = 0.01
 #: Models may be far larger than the consumer's default.
 FETCH_BYTES_MAX = 8 * 1024 * 1024
 
@@ -39,10 +42,10 @@ class Tail:
     def __init__(self, bootstrap: str, topic: str, take: Callable[[Record], None]) -> None:
         self._bootstrap, self._topic, self._take = bootstrap, topic, take
         self.caught_up = asyncio.Event()
+        self._read: dict[TopicPartition, int] = {}  # next offsets
 
     async def run(self) -> None:
         """Until cancelled. Kafka away: tries again; what was read before is not read twice."""
-        offsets: dict[TopicPartition, int] = {}
         while True:
             consumer = AIOKafkaConsumer(
                 bootstrap_servers=self._bootstrap,
@@ -53,7 +56,7 @@ class Tail:
             )
             try:
                 await consumer.start()
-                await self._follow(consumer, offsets)
+                await self._follow(consumer)
             except (KafkaError, KafkaProblem) as error:
                 told = str(error) if isinstance(error, KafkaProblem) else type(error).__name__
                 log.warning("can't follow a topic: trying again", topic=self._topic, error=told)
@@ -62,7 +65,19 @@ class Tail:
                 with suppress(KafkaError):
                     await consumer.stop()
 
-    async def _follow(self, consumer: AIOKafkaConsumer, offsets: dict[TopicPartition, int]) -> None:
+    async def hear(self) -> None:
+        """Until all is taken that was acknowledged by now. Kafka away: waits."""
+        await self.caught_up.wait()
+        while True:
+            try:
+                _, ends = await bounds(self._bootstrap, [tuple(partition) for partition in self._read])
+                break
+            except (KafkaError, KafkaProblem):
+                await asyncio.sleep(RETRY_S)
+        while any(self._read[TopicPartition(*tp)] < end for tp, end in ends.items()):
+            await asyncio.sleep(HEAR_S)
+
+    async def _follow(self, consumer: AIOKafkaConsumer) -> None:
         told = False
         while not (numbers := consumer.partitions_for_topic(self._topic)):
             if not told:
@@ -72,18 +87,19 @@ class Tail:
             await consumer._client.force_metadata_update()
         partitions = [TopicPartition(self._topic, number) for number in numbers]
         consumer.assign(partitions)
-        for partition, offset in offsets.items():
+        for partition, offset in self._read.items():
             consumer.seek(partition, offset)
         _, ends = await bounds(self._bootstrap, [tuple(partition) for partition in partitions])
         while True:
             if not self.caught_up.is_set():
                 at = [await consumer.position(partition) >= ends[tuple(partition)] for partition in partitions]
                 if all(at):
+                    self._read = {partition: self._read.get(partition, ends[tuple(partition)]) for partition in partitions}
                     self.caught_up.set()
             for partition, records in (await consumer.getmany(timeout_ms=POLL_MS)).items():
                 for record in records:
                     self._take(record)
-                offsets[partition] = records[-1].offset + 1
+                self._read[partition] = records[-1].offset + 1
 
 
 class Models:
@@ -137,3 +153,19 @@ class ReplayedOrigins:
                 self.origins.add(str(msgspec.json.decode(record.value, type=Replayed).origin))
             except UNREADABLE as error:
                 log.error("an entry of replayed dead letters can't be read", offset=record.offset, error=str(error))
+
+
+class Expiries:
+    """What has expired, as it is told."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.tail = Tail(bootstrap, EXPIRED, self.take)
+        self.cuts = Cuts()
+
+    def take(self, record: Record) -> None:
+        try:
+            self.cuts.take(record.value)
+        except UNREADABLE as error:
+            log.error("a record of what has expired can't be read", offset=record.offset, error=str(error))
+        if not self.tail.caught_up.is_set():
+            self.cuts.forget_heard()  # nothing was folded yet without knowing of it

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from schemas.registry import ACTIONS, DEAD_LETTERS, EVENT_TOPICS, LESSONS, MODELS, OPERATOR_ACTIONS, REPLAYED
+from schemas.registry import ACTIONS, DEAD_LETTERS, EVENT_TOPICS, EXPIRED, LESSONS, MODELS, OPERATOR_ACTIONS, REPLAYED
 from streams.settings import Settings
 
 DAY_MS = 86_400_000
@@ -64,6 +64,7 @@ def plan(settings: Settings, *, create_time: bool = False) -> list[TopicPlan]:
             "the newest version of the model, a bounded number of older ones, and what operators ordered",
         ),
         (OPERATOR_ACTIONS, 1, for_days(30), "what concerns those who run the service, and no customer"),
+        (EXPIRED, 1, kept, "as long as the events: replays must know what is void"),
     ]
     if settings.replication >= REPLICAS_FOR_TWO_IN_SYNC:
         rows = [(name, n, config | {"min.insync.replicas": "2"}, why) for name, n, config, why in rows]

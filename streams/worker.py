@@ -31,7 +31,7 @@ from streams.loop import Loop
 from streams.metrics import Metrics
 from streams.producer import Publisher
 from streams.settings import Settings, namer_of, names_of, naming_of
-from streams.tail import Models, ReplayedOrigins
+from streams.tail import Expiries, Models, ReplayedOrigins
 from streams.tasks import end, unless
 from streams.texts import TextModels
 from streams.trainer import Trainer
@@ -89,7 +89,7 @@ class Parts:
         self._events, self._lessons = FaustLog(self._publisher), FaustLog(self._publisher)
         self._texts = TextModels(die, metrics)
         self._models = Models(settings.kafka, settings.horizon_days, metrics, self._texts)
-        self._replayed = ReplayedOrigins(settings.kafka)
+        self._replayed, self._expiries = ReplayedOrigins(settings.kafka), Expiries(settings.kafka)
         self._loop = Loop(
             settings,
             store,
@@ -104,6 +104,8 @@ class Parts:
             dead_letters=partial(dead_letters, settings.kafka),
             names=names_of(settings),
             namer=namer_of(settings),
+            cuts=self._expiries.cuts,
+            hear=self._expiries.tail.hear,
         )
         self._trainer = Trainer(settings, self._lessons, self._models, wall_ms=wall_ms, metrics=metrics, die=die)
         self._guard = LoopGuard(die)
@@ -116,7 +118,8 @@ class Parts:
         probes = self._problems, self._not_ready, self._metrics.registry
         with self._guard.on_guard():
             async with _running(self._background()), serve(settings.http_host, settings.http_port, *probes) as port:
-                caught_up = asyncio.gather(models.tail.caught_up.wait(), self._replayed.tail.caught_up.wait())
+                tails = models.tail, self._replayed.tail, self._expiries.tail
+                caught_up = asyncio.gather(*(tail.caught_up.wait() for tail in tails))
                 if not await unless(stop, caught_up):
                     return 0
                 self._texts.begin()
@@ -137,6 +140,7 @@ class Parts:
         return [
             self._models.tail.run(),
             self._replayed.tail.run(),
+            self._expiries.tail.run(),
             _every(self._settings.sweep_interval_ms / 1000, self._loop.sweep),
             _every(METRICS_S, self._follow_lag),
             _every(FLUSH_S, self._trainer.flush),

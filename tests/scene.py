@@ -16,7 +16,8 @@ from profile_store.contract import Loaded, shard_of
 from profile_store.memory import MemoryBackend, MemoryStore
 from profile_store.mending import MemoryMendingStore
 from schemas.identity import Namer
-from schemas.registry import DEAD_LETTERS, EVENT_TOPICS
+from schemas.registry import DEAD_LETTERS, EVENT_TOPICS, EXPIRED
+from streams.cuts import Cuts
 from streams.kafka import Lag
 from streams.log import NOTHING, TP, Batch, Outgoing
 from streams.loop import Loop
@@ -27,6 +28,7 @@ from streams.start import partition_of
 DAY_MS = 86_400_000
 START_MS = 20_000 * DAY_MS
 BATCH = 40
+EXPIRED_TP = EXPIRED, 0
 SCORER = churn.fresh(Settings().horizon_days)
 
 
@@ -57,6 +59,7 @@ class Scene:
         self.beginnings: dict[TP, int] = {}
         self.published: list[Outgoing] = []
         self.replayed: set[str] = set()
+        self.expired: list[Rec] = []
         self.namer = Namer()
         self._ids = itertools.count()
         self._rng = random.Random(7)
@@ -88,7 +91,11 @@ class Scene:
         return record
 
     def end(self, tp: TP) -> int:
-        return self.log[tp][-1].offset + 1 if self.log[tp] else self.beginnings.get(tp, 0)
+        records = self._records(tp)
+        return records[-1].offset + 1 if records else self.beginnings.get(tp, 0)
+
+    def _records(self, tp: TP) -> list[Rec]:
+        return self.expired if tp == EXPIRED_TP else self.log[tp]
 
     def grow(self, topic: str, partitions: int) -> None:
         """More partitions: from now on a customer's events may lie in another one."""
@@ -131,7 +138,7 @@ class Scene:
         for tp, start in starts.items():
             assert start >= self.beginnings.get(tp, 0), "expired"
             assert ends[tp] <= self.end(tp), "it would wait for ever"
-            for record in list(self.log[tp]):
+            for record in list(self._records(tp)):
                 if start <= record.offset < ends[tp]:
                     await asyncio.sleep(0)
                     yield record
@@ -196,6 +203,9 @@ class SceneLog:
 
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         self._scene.published += messages
+        for one in messages:
+            if one.topic == EXPIRED:
+                self._scene.expired.append(Rec(*EXPIRED_TP, len(self._scene.expired), self._scene.now_ms, one.key, one.value))
 
     def confirm(self, offsets: Mapping[TP, int], moments_ms: Mapping[TP, int] = NOTHING) -> None:
         self._scene.committed.update({tp: max(at, self._scene.committed.get(tp, 0)) for tp, at in offsets.items()})
@@ -213,6 +223,7 @@ class SceneWorker:
         self._scene, self._log = scene, SceneLog(scene)
         self._next: dict[TP, int] = {}
         nonces, self.metrics = itertools.count(1), Metrics()
+        self.cuts = Cuts()
 
         def die(reason: str) -> NoReturn:
             raise WorkerEnded(reason)
@@ -230,7 +241,13 @@ class SceneWorker:
             sleep=lambda seconds: asyncio.sleep(0),
             dead_letters=scene.dead_letters,
             namer=scene.namer,
+            cuts=self.cuts,
+            hear=self.hear,
         )
+
+    async def hear(self) -> None:
+        for record in self._scene.expired:
+            self.cuts.take(record.value)
 
     async def work(self, *, sweep: bool = True) -> None:
         """Read everything that there is, and settle whom silence has moved. Raises WorkerEnded."""

@@ -76,6 +76,7 @@ class Run:
             partitions=options.partitions,
             clock=options.clock,
             session_timeout_s=SESSION_TIMEOUT_S,
+            expire_idle_days=0,  # the simulation has worlds for it; the verdict here knows no void events
             http_port=-1,
         )
         self.fleet = Fleet(directory, _environment(self.settings), self._rng("fleet"), self.journal.tell)

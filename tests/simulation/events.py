@@ -115,12 +115,14 @@ class Applications:
     def _one(self) -> None:
         world, rng, faults = self._world, self._rng, self._world.faults
         number = rng.randrange(world.shape.customers)
-        customer = name_of(number) if world.shape.links else f"C{number}"
         time_ms = world.now_ms
         if rng.random() < world.shape.late:
             time_ms -= rng.choice(LATE_MS)
             world.count("late")
         _, topic, type_, data = rng.choices(self._kinds, self._shares)[0]
+        customer = name_of(number) if world.shape.links else f"C{number}"
+        if world.shape.idle_days and number % 2 == 0 and not type_.startswith("identity"):
+            customer = f"anonymous:a{number}"
         time = _rfc3339(time_ms)
         self._tell(topic, customer, type_, f"e{self.published}", time, data(rng, self.published, time))
         if world.hit(faults.duplicates):

@@ -48,7 +48,7 @@ from tests.simulation.world import World
 VALUED_SPENT_MINOR, VALUED_ORDERS = 200_000, 8
 HARM = (
     "lost", "double", "facts_differ", "dead_extra", "actions_missing", "wrong_actions", "stages_wrong", "indexes_wrong",
-    "views_wrong", "effects_left", "died", "stuck",
+    "views_wrong", "effects_left", "not_expired", "died", "stuck",
 )  # fmt: skip
 
 
@@ -64,6 +64,7 @@ class Verdict:
     indexes_wrong: int = 0
     views_wrong: int = 0
     effects_left: int = 0
+    not_expired: int = 0
     died: int = 0
     stuck: int = 0
     notes: list[str] = field(default_factory=list)
@@ -205,7 +206,7 @@ class Judge:
             self.verdict.notes.append(f"{counter}: {note}")
 
     def _read(self) -> None:
-        reader = oracle_log.Reader()
+        reader = oracle_log.Reader(cuts=oracle_log.cuts_of(self.world.expired))
         for tp, records in sorted(self.world.log.items()):
             for record in records:
                 found = reader.take(record) if record is not None else None

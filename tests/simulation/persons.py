@@ -4,7 +4,8 @@ It asks who is one person, what is shown of them, where the others lead, and for
 What justifies a single action of a person that came about meanwhile it does not ask; only that none is missing that a complaint
 raises.
 
-``python -m tests.simulation.persons FIRST LAST`` runs such worlds, and with ``crowds`` after it those that begin with a crowd.
+``python -m tests.simulation.persons FIRST LAST`` runs such worlds, with ``crowds`` after it those that begin with a crowd,
+and with ``idle`` those in which anonymous fragments expire.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from typing import Any
 
 from oracle.tools import day_of, of_type
 from portrait.evolve import due_ms
+from portrait.expiry import is_idle
 from schemas.complaints import ComplaintOpened
 from tests import persons
 from tests.simulation.judge import Judge, Verdict
+from tests.simulation.shape import DAY_MS
 
 
 class PersonsJudge(Judge):
@@ -31,6 +34,7 @@ class PersonsJudge(Judge):
         self.states = every
         self._entries()
         self._told()
+        self._idle()
         left = [name for name, state in self.states.items() if state.effects]
         self._add("effects_left", len(left), f"effects are still kept by {left}")
         self._add("died", len(self.world.deaths), f"workers ended themselves: {self.world.deaths}")
@@ -71,6 +75,14 @@ class PersonsJudge(Judge):
             wrong = sorted(name for name in entries.keys() | found.keys() if entries.get(name) != found.get(name))
             self._add("indexes_wrong", len(wrong), f"index {index}: {wrong}")
 
+    def _idle(self) -> None:
+        """Whoever was idle for long enough is empty."""
+        idle_ms = self.world.shape.idle_days * DAY_MS
+        idle = [name for name, state in self.states.items() if ":" in name and is_idle(state, idle_ms, self.settled_ms)]
+        self._add("not_expired", len(idle), f"{idle} have not expired")
+        seen = {name for shard in self.world.backend.shards for name, view in shard.profiles.items() if view} - self.states.keys()
+        self._add("views_wrong", len(seen), f"something is shown of {sorted(seen)}, of whom nothing is known")
+
     def _told(self) -> None:
         """Every complaint has raised an action, whoever its customer went by."""
         told = {id_ for a in self.actions.values() if a.rule == "every-complaint" for id_ in a.episode.split(",")}
@@ -81,12 +93,12 @@ class PersonsJudge(Judge):
 
 
 def main(first: int, last: int, worlds: str = "linked") -> int:
-    from tests.simulation.shape import draw_crowds, draw_linked
+    from tests.simulation.shape import draw_crowds, draw_idle, draw_linked
     from tests.simulation.simulate import simulate
 
     harm, failed = Counter[str](), []
     for seed in range(first, last):
-        outcome = simulate(seed, drawn=draw_crowds if worlds == "crowds" else draw_linked)
+        outcome = simulate(seed, drawn={"crowds": draw_crowds, "idle": draw_idle}.get(worlds, draw_linked))
         harm.update({name: n for name, n in outcome.harm.items() if n})
         if not outcome.fine:
             failed.append(seed)

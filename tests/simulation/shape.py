@@ -32,6 +32,7 @@ class Shape:
     late: float = 0.3  # share of the events that are told hours to months after they happened
     step_ms: int = DAY_MS  # the usual time between two events
     links: float = 0.0  # share of links between identities among the events; a fifth as many are taken back
+    idle_days: int = 0  # after which anonymous fragments expire; above 0 every second identity is one that nobody links
     crowd: str = ""  # many identities, linked in one batch, of the kinds that `tests.simulation.crowds` makes
 
 
@@ -105,6 +106,12 @@ def draw_linked(seed: int) -> tuple[Shape, Faults]:
     """Worlds of persons, in which a fifth of the events are links: four times what the fault run has."""
     shape, faults = draw(seed)
     return replace(shape, links=0.2), faults
+
+
+def draw_idle(seed: int) -> tuple[Shape, Faults]:
+    """Worlds with few links, in which fragments expire and come back."""
+    shape, faults = draw(seed)
+    return replace(shape, links=0.05, idle_days=2 + seed % 12), faults
 
 
 def draw_crowds(seed: int) -> tuple[Shape, Faults]:

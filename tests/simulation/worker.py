@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NoReturn
 
 from portrait.models import churn
+from streams.cuts import Cuts
 from streams.faust_log import FaustLog
 from streams.log import TP, Batch, Outgoing
 from streams.loop import Loop
@@ -50,6 +51,7 @@ class Worker:
         self.at: dict[TP, int] = {}  # what was fetched
         self._seen_ms: dict[TP, int] = {}  # when the broker last answered for a partition
         self._tasks: list[asyncio.Task[None]] = []
+        self._cuts, self._heard = Cuts(), 0
         scorer = churn.fresh(world.settings.horizon_days)
         self.loop = Loop(
             world.settings,
@@ -64,7 +66,11 @@ class Worker:
             sleep=lambda seconds: asyncio.sleep(0),
             look_again=self._look_again,
             dead_letters=self._dead_letters,
+            cuts=self._cuts,
+            hear=self._hear,
         )
+        self._overhear(1.0)
+        self._cuts.forget_heard()
 
     def _die(self, reason: str) -> NoReturn:
         self.dead = True
@@ -78,6 +84,17 @@ class Worker:
     async def _dead_letters(self) -> AsyncIterator[str]:
         for origin in sorted(self.world.dead_letters):
             yield origin
+
+    async def _hear(self) -> None:
+        await self.world.point(self)
+        self._overhear(1.0)
+
+    def _overhear(self, some: float) -> None:
+        """What has expired is told beside the batches, sooner or later."""
+        if self.world.quiet or self.world.rng.random() < some:
+            for value in self.world.expired[self._heard :]:
+                self._cuts.take(value)
+            self._heard = len(self.world.expired)
 
     # -- its life -------------------------------------------------------------------------------------------------------------
 
@@ -147,6 +164,7 @@ class Worker:
     def look(self, some: float = 0.5) -> list[TP]:
         """The broker has answered for some partitions: their ends are known as of now, whatever is read of them."""
         world, answered = self.world, []
+        self._overhear(0.3)
         if self.log.assigned and not self.log.seek_due:
             answered = [tp for tp in sorted(self.log.assigned) if world.quiet or world.rng.random() < some]
             self._seen_ms.update(dict.fromkeys(answered, world.now_ms))

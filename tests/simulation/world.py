@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from portrait.state import decode
 from profile_store.memory import MemoryBackend, MemoryShard
 from schemas.profile import GOES_BY
-from schemas.registry import ACTIONS, DEAD_LETTERS, EVENT_TOPICS, LESSONS
+from schemas.registry import ACTIONS, DEAD_LETTERS, EVENT_TOPICS, EXPIRED, LESSONS
 from streams.log import TP, Outgoing
 from streams.settings import Settings
 from streams.start import partition_of
@@ -72,7 +72,9 @@ class World:
         self.counts: Counter[str] = Counter()
         self.deaths: list[str] = []
         self.story: list[str] | None = [] if told else None
-        self.settings = Settings(cache_profiles=shape.cache, batch_records_max=shape.batch_max, clock=shape.clock)
+        self.settings = Settings(
+            cache_profiles=shape.cache, batch_records_max=shape.batch_max, clock=shape.clock, expire_idle_days=shape.idle_days
+        )
         # Kafka
         self.log: dict[TP, list[Rec | None]] = {(t.name, p): [] for t in EVENT_TOPICS for p in range(shape.partitions)}
         self.partitions = {topic.name: shape.partitions for topic in EVENT_TOPICS}
@@ -82,6 +84,7 @@ class World:
         self.dead_letters: set[str] = set()  # their origins
         self.lessons: set[str] = set()  # ids
         self.actions: dict[str, Raised] = {}
+        self.expired: list[bytes] = []  # what has expired, as it is told
         # The store's server
         self.backend = MemoryBackend(shape.shards)
         self.backups: list[list[MemoryShard]] = []
@@ -146,6 +149,11 @@ class World:
         if message.topic == DEAD_LETTERS:
             self.dead_letters.add(message.key.decode())
             return
+        if message.topic == EXPIRED:
+            self.expired.append(message.value or b"")
+            self.count("expired")
+            self.tell(f"expired: {message.value!r}")
+            return
         id_ = json.loads(message.value)["id"]
         self.count("effects")
         if message.topic == LESSONS:
@@ -159,7 +167,7 @@ class World:
     def committed_state(self, name: str, blob: bytes, view: Mapping[str, bytes]) -> None:
         """A state stands in the store, and beside it what readers see. What it holds must be published some day."""
         state = decode(blob)
-        self.owed.update(effect.id for effect in state.effects)
+        self.owed.update(effect.id for effect in state.effects if effect.topic != EXPIRED)
         if state.person and view.keys() - LEADING_FIELDS:
             self.astray.add(name)
 
@@ -175,7 +183,7 @@ class World:
         held: set[str] = set()
         for shard in self.backend.shards:
             for loaded in shard.states.values():
-                held.update(effect.id for effect in decode(loaded.state).effects)
+                held.update(effect.id for effect in decode(loaded.state).effects if effect.topic != EXPIRED)
         gone = self.owed - held - self.lessons - self.actions.keys()
         self.owed -= gone
         self.count("gone_with_a_tail", len(gone))

@@ -20,7 +20,8 @@ from schemas.registry import ACTIONS, DEAD_LETTERS, LESSONS
 from streams import rebuild as module
 from streams.rebuild import CantRebuild, Options, Rebuild, Watcher
 from streams.refold import place_of
-from tests.scene import SCORER, Scene, SceneWorker
+from streams.settings import Settings, idle_of
+from tests.scene import EXPIRED_TP, SCORER, Scene, SceneWorker
 
 ALL = Options()
 SCORES = {"churn_risk", "risk", "value"}  # as of the last scoring, which came with another event than the last
@@ -64,6 +65,8 @@ async def begin(
         scorer=SCORER,
         skipped=skipped or set(),
         namer=scene.namer,
+        expired=[EXPIRED_TP],
+        idle=idle_of(Settings()),
         random_bytes=lambda n: b"m%07d" % next(nonces),
         wall_ms=lambda: scene.now_ms,
         watcher=watcher,

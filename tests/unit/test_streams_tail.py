@@ -15,6 +15,7 @@ from portrait.models.learner import begin
 from portrait.models.shelf import PIN_KEY
 from schemas.outputs import Order, Pin
 from streams import tail as tail_module
+from streams.kafka import KafkaProblem
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.tail import Models, ReplayedOrigins, Tail
@@ -28,7 +29,7 @@ class Broker:
 
     def __init__(self) -> None:
         self.asked = 0
-        self.at = 0
+        self.at, self.end = 0, 2
         self._client = SimpleNamespace(force_metadata_update=self.nothing)
 
     async def nothing(self) -> None: ...
@@ -45,7 +46,7 @@ class Broker:
 
     async def getmany(self, timeout_ms: int) -> dict[Any, list[Any]]:
         await asyncio.sleep(0)
-        if self.at == 2:
+        if self.at == self.end:
             return {}
         self.at += 1
         return {self.partition: [SimpleNamespace(offset=self.at - 1)]}
@@ -64,7 +65,7 @@ def test_a_missing_topic_is_told_once_and_all_of_it_is_read_before_going_on(monk
 
     async def scenario() -> None:
         tail = Tail("broker", "models", lambda record: taken.append(record.offset))
-        following = asyncio.ensure_future(tail._follow(cast(Any, Broker()), {}))
+        following = asyncio.ensure_future(tail._follow(cast(Any, Broker())))
         async with asyncio.timeout(20):
             await tail.caught_up.wait()
         following.cancel()
@@ -72,6 +73,33 @@ def test_a_missing_topic_is_told_once_and_all_of_it_is_read_before_going_on(monk
     asyncio.run(scenario())
     assert taken == [0, 1]
     assert [topic for _, topic in told] == ["models"] and "portrait topics create" in told[0][0]
+
+
+def test_what_was_acknowledged_before_it_was_asked_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker, taken = Broker(), list[int]()
+    away = [KafkaProblem("away")]
+
+    async def bounds(bootstrap: str, partitions: Any) -> Any:
+        if away and tail.caught_up.is_set():
+            raise away.pop()
+        return dict.fromkeys(partitions, 0), dict.fromkeys(partitions, broker.end)
+
+    monkeypatch.setattr(tail_module, "RETRY_S", 0)
+    monkeypatch.setattr(tail_module, "bounds", bounds)
+    tail = Tail("broker", "expired", lambda record: taken.append(record.offset))
+
+    async def scenario() -> None:
+        following = asyncio.ensure_future(tail._follow(cast(Any, broker)))
+        async with asyncio.timeout(20):
+            await tail.hear()
+            assert taken == [0, 1]
+            broker.end = 7
+            await tail.hear()
+        following.cancel()
+
+    asyncio.run(scenario())
+    assert taken == list(range(7))
+    assert not away
 
 
 def models_of(metrics: Metrics) -> Models:
