@@ -65,6 +65,11 @@ def cut_of(state: State) -> dict[int, int]:
     return state.expiry.cut if state.expiry is not None else {}
 
 
+def is_stale(state: State, cut: Cut | None) -> bool:
+    """From before a cut, in a store that has come back older; and nobody has linked it."""
+    return cut is not None and state.links is None and not covers(cut_of(state), cut)
+
+
 def heeded(state: State, cut: Cut) -> State | None:
     """The same without what is void by a cut that is known only now; None: it was folded together with what is not."""
     if covers(cut_of(state), cut):
@@ -80,13 +85,11 @@ def evolve_anonymous(
     A state that does not know of the cut is from before it, in a store that has come back older. It is emptied; and if it holds
     what is not void as well, all of it expires, for what it would be without the rest nobody can tell from the state.
     """
-    if cut and (state is None or not covers(cut_of(state), cut)):
-        if state is None:
-            state = begun(cut)
-        elif state.links is None:
-            void = not state.events or covers(cut, state.marks)
-            again = emptied(state, now.clock_ms, cut) if void else expired(state, name, now.clock_ms, cut)
-            return Outcome(again, again=True)
+    if state is None:
+        state = begun(cut) if cut else None
+    elif cut and is_stale(state, cut):
+        void = not state.events or covers(cut, state.marks)
+        return Outcome(emptied(state, now.clock_ms, cut) if void else expired(state, name, now.clock_ms, cut), again=True)
     if state is not None and not state.events and state.links is None and not _news(state, arrivals):
         due_ms = state.expiry.due_ms if state.expiry is not None else NEVER
         return Outcome(None, gone=not arrivals and not state.effects and due_ms <= now.clock_ms)

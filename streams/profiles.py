@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Container, Iterable
 import structlog
 
 from portrait.evolve import Arrival, Change, due_ms, evolve, published
-from portrait.expiry import begun, evolve_anonymous, idle_ms_of, may_expire, plan
+from portrait.expiry import begun, evolve_anonymous, idle_ms_of, is_stale, may_expire, plan
 from portrait.identity.person import Moment, evolve_persons, fold_links, near
 from portrait.models.churn import Scorer
 from portrait.settle import Policy
@@ -138,7 +138,11 @@ class Profiles:
                 if not last:
                     loading = begin(self._load(pieces[number]))
                     await _until_sent()
-                aside = {name: None for name, entry in entries.items() if name in linked or _is_linked(entry.state)}
+                aside = {
+                    name: None
+                    for name, entry in entries.items()
+                    if _is_linked(entry.state) or (name in linked and not self._is_from_before(name, entry.state))
+                }
                 if aside:
                     together |= aside
                     entries = {name: entry for name, entry in entries.items() if name not in aside}
@@ -151,6 +155,10 @@ class Profiles:
                 committing = begin(commit(writes, evolved, positions if last and not lost and not together else NOWHERE))
                 await _until_sent()
         return done, lost
+
+    def _is_from_before(self, name: str, state: State | None) -> bool:
+        """It has to be emptied before a link is folded: who is linked does not expire."""
+        return state is not None and may_expire(name) and is_stale(state, self._cuts.of(name))
 
     async def _persons(
         self, ids: Iterable[str], arrivals: Arrivals, clock_ms: int, positions: Mapping[TP, Position], policy: Policy

@@ -43,7 +43,6 @@ def write(rng: Random, n: int, duplicates: int = 0) -> list[LogRecord]:
 def _event(record: LogRecord) -> Event:
     event = decode_event(record.topic, record.key, record.value, (), END_MS)
     assert isinstance(event, Event), event
-    event.data.__struct_fields__  # noqa: B018
     return event
 
 
@@ -114,7 +113,7 @@ class Worker:
                 if batch and rng.random() < 0.8:
                     self.clock_ms = max(self.clock_ms, batch[-1].event.time_ms)
                 self.apply(batch)
-                self.at = max(self.at, self.at + len(batch) if not batch else self._after(batch))
+                self.at = max(self.at, self._after(batch)) if batch else self.at
             elif rng.random() < 0.5:
                 self.clock_ms = max(self.clock_ms, START_MS) + rng.choice([0, DAY_MS, IDLE_MS])
                 self.clock_ms = min(self.clock_ms, END_MS)
@@ -126,8 +125,8 @@ class Worker:
                 self.hear()
             if rng.random() < 0.3:
                 self.backups.append((self.stored, self.at))
-            if rng.random() < losses:
-                self.come_back_older(rng.randrange(len(self.backups)))
+            if rng.random() < (4 * losses if self.under_way else losses):
+                self.come_back_older(rng.randrange(max(0, len(self.backups) - 3), len(self.backups)))
 
     def _after(self, batch: Sequence[Arrival]) -> int:
         return next(i for i, arrival in enumerate(self.arrivals) if arrival is batch[-1]) + 1

@@ -149,6 +149,17 @@ def test_a_state_that_came_back_from_before_is_void_as_a_whole() -> None:
     assert scene.states()[COOKIE].events == 1
 
 
+def test_one_that_came_back_from_before_is_emptied_before_it_is_linked() -> None:
+    scene = visited(days=85)
+    backup = scene.backend.snapshot()
+    goes_by(scene, 8)
+    scene.backend.restore(backup)
+    scene.says("C1", "identity.linked", other=COOKIE, kind="anonymous", confidence=1.0)
+    at_work(scene)
+    assert scene.facts() == oracles(scene)
+    assert (scene.states()[COOKIE].events, scene.states()["C1"].members) == (0, ["C1", COOKIE])
+
+
 def test_what_was_folded_across_a_cut_expires_with_it() -> None:
     """Somebody had it published, whose store has lost the tail meanwhile; it is heard of when new events were folded already."""
     scene = visited(days=85)
