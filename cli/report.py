@@ -86,7 +86,7 @@ async def read_stages(settings: Settings, sample: int) -> Stages:
 
 def _moves(lifecycle: Mapping[str, object]) -> list[tuple[str, str]]:
     before = lifecycle.get("before")
-    earlier = [str(each["stage"]) for each in before] if isinstance(before, list) else []
+    earlier = [str(each[0]) for each in before if isinstance(each, list)] if isinstance(before, list) else []
     names = [*reversed(earlier), str(lifecycle.get("stage", ""))]
     return list(pairwise(names))
 

@@ -173,7 +173,7 @@ def _lifecycle(work: Settling) -> dict[str, Any]:
     # Where topics are read at different speeds, a stage can turn out to have begun before one that was seen earlier.
     earlier = [(name, day) for name, day in reversed(state.stages[:-1]) if day < stage.since_day][:BEFORE]
     if earlier:
-        shown["before"] = [{"stage": name, "since_ms": day * DAY_MS} for name, day in earlier]
+        shown["before"] = [(name, day * DAY_MS) for name, day in earlier]
     return shown
 
 

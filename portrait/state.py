@@ -21,8 +21,8 @@ from portrait.models.value import Value
 from portrait.packing import pack_days, put_back, unpack_days
 from portrait.structures import DAY_MS, NEVER, canonical
 
-#: 2: the days of large states are rows (`portrait.packing`). 1 is read, too.
-FORMAT = 2
+#: 2: the days of large states are rows; 3: their bits (`portrait.packing`). 1 and 2 are read, too.
+FORMAT = 3
 #: Ids of recent events kept for each source: the horizon within which a producer's duplicate is recognised (guarantee G2).
 #: Not for a whole topic: the order between its partitions is another each time they are read, and so would duplicates be.
 RING_EVENTS = 16

@@ -25,7 +25,7 @@ Tally = dict[str, int]
 if TYPE_CHECKING:
     Days = dict[int, int]
 else:
-    Days = dict[int, int] | list[int]  # the list is how a large state stores them: `portrait.packing`
+    Days = dict[int, int] | list[int | bytes]  # the list is how a large state stores them: `portrait.packing`
 
 
 def tally(counts: Tally | None, key: str | None, limit: int, by: int = 1) -> Tally | None:

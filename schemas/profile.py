@@ -237,8 +237,8 @@ class Contacts(View, frozen=True, kw_only=True):
     refused_30d: int = 0
 
 
-class EarlierStage(View, frozen=True, kw_only=True):
-    """A stage that the customer has left."""
+class EarlierStage(View, frozen=True, kw_only=True, array_like=True):
+    """A stage that the customer has left: in JSON an array of both."""
 
     stage: StageName
     since_ms: int

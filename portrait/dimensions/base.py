@@ -59,10 +59,12 @@ def sure(for_it: float, of: float) -> float:
 
 
 def leaning(counts: Mapping[str, int] | None, least: int = 2) -> Trait | None:
-    """The most counted key, if it was seen at least ``least`` times; of equal ones the first by name. None: no evidence."""
+    """The most counted key, if it was seen at least ``least`` times; of equal ones the first by name. None: no evidence.
+
+    Of counts that have overflown, one that was seen more often than any uncounted key can have been."""
     if not counts:
         return None
-    best, most, total = "", least - 1, 0
+    best, most, total = "", max(least, counts.get(MORE, 0)) - 1, 0
     for key, n in counts.items():
         total += n
         if (n > most or (n == most and key < best)) and key != MORE:
@@ -71,10 +73,11 @@ def leaning(counts: Mapping[str, int] | None, least: int = 2) -> Trait | None:
 
 
 def ranked(counts: Mapping[str, int], n: int) -> list[str]:
-    """The ``n`` most counted keys, most first, of equal ones the first by name."""
+    """The ``n`` most counted keys, most first, of equal ones the first by name; as above where counts have overflown."""
     if len(counts) < 2:
         return [key for key in counts if key != MORE][:n]
-    return [key for _, key in sorted([(-count, key) for key, count in counts.items() if key != MORE])[:n]]
+    more = counts.get(MORE, 0)
+    return [key for _, key in sorted([(-count, key) for key, count in counts.items() if key != MORE and count >= more])[:n]]
 
 
 @lru_cache(REMEMBERED)

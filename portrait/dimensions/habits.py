@@ -26,7 +26,7 @@ class Habits(View, frozen=True, kw_only=True):
     """Buying habits. Shares are of the orders, to one decimal, from three orders on."""
 
     cycle_days: int | None = None  # between purchases, about; from the third purchase day on
-    returned: float | None = None
+    returned: float | None = None  # this, and the next two: none, or hardly any, is left out
     cancelled: float | None = None
     instalments: float | None = None
     promotions: Trait | None = None  # high, medium, low: how much they buy with discounts and coupons
@@ -57,8 +57,8 @@ def derive(facts: Facts) -> tuple[View | None, int]:
     return steady(view if view != NOTHING else None)
 
 
-def _share(n: int, orders: int) -> float:
-    return round(min(1.0, n / orders), 1)
+def _share(n: int, orders: int) -> float | None:
+    return round(min(1.0, n / orders), 1) or None
 
 
 def _price(behaviour: Any, consumption: Any) -> tuple[Trait | None, Trait | None]:

@@ -18,6 +18,8 @@ _LEAST = round(SURE_LEAST * SURE_STEPS)
 _IDS = {tag.number: tag.id for tag in TAGS}
 _MINUS_WEIGHT = {tag.number: -tag.weight for tag in TAGS}
 _NONE: frozenset[int] = frozenset()
+#: By steps, as it is told: 1 takes two bytes less than 1.0.
+_SURE = [steps / SURE_STEPS for steps in range(SURE_STEPS)] + [1]
 
 Held = dict[int, int]
 
@@ -106,7 +108,7 @@ def _ordered(held: Held) -> list[tuple[int, int, int]]:
 
 def told(held: Held) -> dict[str, float]:
     """The field ``tags`` of the profile: id -> how sure, 0 to 1; the heaviest and surest first."""
-    return {_IDS[number]: -minus_steps / SURE_STEPS for _, minus_steps, number in _ordered(held) if number in _IDS}
+    return {_IDS[number]: _SURE[-minus_steps] for _, minus_steps, number in _ordered(held) if number in _IDS}
 
 
 def moved(before: Mapping[int, int], now: Mapping[int, int]) -> tuple[list[str], list[str]]:

@@ -373,6 +373,6 @@ def test_the_report_is_written_to_its_file(topic: Topic, tmp_path: Path, monkeyp
 
 
 def test_a_customers_moves_are_those_between_the_stages_that_the_profile_shows() -> None:
-    shown = {"stage": "dormant", "before": [{"stage": "declining"}, {"stage": "growing"}]}
+    shown = {"stage": "dormant", "before": [["declining", 2], ["growing", 1]]}
     assert report._moves(shown) == [("growing", "declining"), ("declining", "dormant")]
     assert report._moves({"stage": "new"}) == []

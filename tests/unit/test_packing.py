@@ -10,12 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portrait.features.registry import FEATURES
-from portrait.packing import DAYS_MIN, pack_days, put_back, unpack_days
+from portrait.packing import DAYS_MIN, SPAN_MAX, pack_days, put_back, unpack_days
 from portrait.state import PACK_DAYS, BrokenState, State, decode, encode
 from portrait.structures import Days
 from tests.corekit import Customer, click, order
 
-days_of_anything = st.dictionaries(st.integers(0, 2**40), st.integers(-(2**50), 2**50), max_size=3 * DAYS_MIN)
+amounts = st.integers(-(2**50), 2**50)
+days_of_anything = st.dictionaries(st.integers(0, 2**40), amounts, max_size=3 * DAYS_MIN) | st.dictionaries(
+    st.integers(20_000, 20_090), amounts | st.integers(0, 3), max_size=91
+)
 
 
 def lively() -> Customer:
@@ -30,10 +33,27 @@ def test_days_come_back_in_any_order_and_of_any_amount(clicks: Days, spend: Days
     parts = lively_parts()
     parts.behaviour.days, parts.consumption.money["CNY"].days = dict(clicks), dict(spend)
     pack_days(parts)
-    assert isinstance(parts.behaviour.days, list) == (len(clicks) >= DAYS_MIN)
+    near = len(clicks) >= DAYS_MIN and max(clicks) - min(clicks) < SPAN_MAX
+    assert isinstance(parts.behaviour.days, list) == near
     unpack_days(parts)
-    assert list(parts.behaviour.days.items()) == list(clicks.items())
-    assert list(parts.consumption.money["CNY"].days.items()) == list(spend.items())
+    assert parts.behaviour.days == clicks
+    assert parts.consumption.money["CNY"].days == spend
+
+
+@given(days_of_anything)
+def test_a_row_is_the_same_in_whatever_order_the_days_came(days: Days) -> None:
+    one, other = lively_parts(), lively_parts()
+    one.behaviour.days, other.behaviour.days = dict(days), dict(reversed(days.items()))
+    pack_days(one)
+    pack_days(other)
+    assert one.behaviour.days == other.behaviour.days
+
+
+def test_rows_of_format_2_are_read() -> None:
+    parts = lively_parts()
+    parts.behaviour.days = [20_000, 2, 1, 5, -6, 7]
+    unpack_days(parts)
+    assert parts.behaviour.days == {20_000: 5, 20_002: -6, 20_003: 7}
 
 
 def lively_parts() -> Any:
@@ -81,8 +101,19 @@ def pairs_by_day(value: Any) -> Any:
             yield from pairs_by_day(inner)
 
 
-def test_a_row_that_is_cut_short_is_told_as_broken() -> None:
+@pytest.mark.parametrize(
+    "row",
+    [
+        [20_000, 1, 1],
+        [20_000, 8, 0, 1, b"\xff\xff\xff"],
+        [20_000, 0, 0, 1, b""],
+        [20_000, 10**9, 0, 1, b""],
+        [20_000, 8, 0, -1, b""],
+        [b"", 8, 0, 1, b""],
+    ],
+)
+def test_a_row_that_is_none_is_told_as_broken(row: list[Any]) -> None:
     state = lively().known
-    state.parts.behaviour.days = [20_000, 1, 1]
+    state.parts.behaviour.days = row
     with pytest.raises(BrokenState, match="rebuild"):
         decode(encode(state))
