@@ -45,7 +45,7 @@ OtherKind = Annotated[
 def show(
     identity: Id,
     history: Annotated[
-        bool, typer.Option("--history", help="Also all that was ever said of these links (read from Kafka).")
+        bool, typer.Option("--history", help="Also all that events about links ever said of these (read from Kafka).")
     ] = False,
     json: Json = False,
 ) -> None:

@@ -14,10 +14,10 @@ from portrait.identity.links import Links, own_kind
 from portrait.identity.person import near
 from portrait.state import State, decode
 from profile_store.scan import StateReader
-from schemas.customers import TOPIC, IdentityLinked, IdentityUnlinked
+from schemas.customers import TOPIC, IdentityLinked
 from schemas.event import Event, Rejection
 from schemas.event import decode as decode_event
-from schemas.identity import CUSTOMER, REMEDY, BadIdentity, linked_of
+from schemas.identity import CUSTOMER, LINKS, REMEDY, BadIdentity, linked_of
 from streams import kafka
 from streams.settings import Settings, namer_of
 
@@ -115,7 +115,7 @@ async def words_of(settings: Settings, members: Sequence[str]) -> tuple[list[Wor
     async with aclosing(kafka.read_topic(settings.kafka, TOPIC.name)) as records:
         async for record in records:
             event = decode_event(TOPIC.name, record.key, record.value, record.headers, record.timestamp)
-            if not isinstance(event, Event) or not isinstance(event.data, IdentityLinked | IdentityUnlinked):
+            if not isinstance(event, Event) or type(event.data) not in LINKS:
                 continue
             if isinstance(namer.named(event), Rejection):
                 nameless += 1

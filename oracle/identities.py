@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
-from oracle.tools import of_type
 from schemas.customers import IdentityLinked, IdentityUnlinked
 from schemas.event import Event
 
@@ -17,37 +17,75 @@ NO_NUMBER = {"0", "1", "-1"}
 OTHERS_MAX, PERSON_MAX, TOGETHER_MAX, CUSTOMERS_MAX, SURE = 64, 64, 256, 3, 0.5
 
 
+class Word(NamedTuple):
+    """What was said once of two identities. ``kind`` and ``key_kind``: "" where nothing was told of them."""
+
+    key: str
+    other: str
+    ms: int
+    number: int  # the hash of the event
+    on: bool
+    sure: float
+    by: str | None
+    kind: str
+    key_kind: str
+    carried: bool  # by an event about something else
+
+    @property
+    def order(self) -> tuple[float, ...]:
+        """The last word stands. What was carried stands before all else, the surest last, and of these the earliest; what was
+        said by events about links goes by time, at one time that which ends a link last."""
+        return (0, self.sure, -self.ms, -self.number) if self.carried else (1, self.ms, not self.on, self.number)
+
+
+def words(event: Event) -> Iterator[Word]:
+    data, number = event.data, int.from_bytes(event.hash, "little")
+    if isinstance(data, IdentityLinked | IdentityUnlinked):
+        on, sure = isinstance(data, IdentityLinked), getattr(data, "confidence", 0.0)
+        kinds = _meant(data.kind), _meant(data.key_kind or "customer")
+        yield Word(event.customer_id, data.other, event.time_ms, number, on, sure, data.by, *kinds, False)
+    named: set[str] = set()
+    for one in data.identities:
+        other, kind, sure = (one, None, 1.0) if isinstance(one, str) else (one.other, one.kind, one.confidence)
+        if other not in named and not _nobody(other):
+            told = _meant(kind) if kind else ""
+            yield Word(event.customer_id, other, event.time_ms, number, True, sure, None, told, "", True)
+        named.add(other)
+
+
 class Said:
     """All that was said of links, by whom it is about."""
 
     def __init__(self, events: Iterable[Event]) -> None:
-        told = of_type(events, IdentityLinked, IdentityUnlinked)
-        self.words = sorted((e for e in told if e.customer_id != e.data.other), key=_order)
-        self.names = sorted({name for e in self.words for name in _ends(e)})
-        self.pairs = sorted({tuple(sorted(_ends(e))) for e in self.words})
+        told = [word for event in events for word in words(event)]
+        self.words = sorted((word for word in told if word.key != word.other), key=lambda word: word.order)
+        self.names = sorted({name for word in self.words for name in word[:2]})
+        self.pairs = sorted({tuple(sorted(word[:2])) for word in self.words})
 
-    def last(self, a: str, b: str) -> Event:
-        return [e for e in self.words if _ends(e) == {a, b}][-1]
+    def last(self, a: str, b: str) -> Word:
+        return [word for word in self.words if {*word[:2]} == {a, b}][-1]
 
     def first_ms(self, a: str, b: str) -> int:
-        return min(e.time_ms for e in self.words if _ends(e) == {a, b} and isinstance(e.data, IdentityLinked))
+        return min(word.ms for word in self.words if {*word[:2]} == {a, b} and word.on)
 
     def others(self, name: str) -> list[str]:
         """Whoever was ever named together with it."""
         return sorted({other for pair in self.pairs if name in pair for other in pair if other != name})
 
     def kind(self, name: str) -> str:
-        """As the form shows it, or the last link of anybody and this one told it; what ends one tells nothing."""
-        told = [_told(e, name) for e in self.words if name in _ends(e) and isinstance(e.data, IdentityLinked)]
-        return _shown(name) or (told[-1] if told else "customer")
+        """As the form shows it, or the last link of anybody and this one told it; what ends one tells nothing. What was carried
+        counts where nothing else tells, and of this the greatest word."""
+        told = [(word.carried, _told(word, name)) for word in self.words if name in word[:2] and word.on]
+        said, carried = [kind for only, kind in told if not only], [kind for only, kind in told if only]
+        return _shown(name) or (said[-1] if said else max(carried, default="")) or "customer"
 
     def customers(self, name: str) -> list[str]:
         """Those to whom it is linked, surely or by decision, as the last word about the two tells their kind; by first links."""
         found = []
         for other in self.others(name):
             word = self.last(name, other)
-            sure = isinstance(word.data, IdentityLinked) and (word.data.by or word.data.confidence >= SURE)
-            if sure and (_shown(other) or _told(word, other)) == "customer":
+            sure = word.on and (word.by or word.sure >= SURE)
+            if sure and (_shown(other) or _told(word, other) or "customer") == "customer":
                 found.append((self.first_ms(name, other), other))
         return [other for _, other in sorted(found)]
 
@@ -58,12 +96,12 @@ class Said:
     def can_join(self, a: str, b: str) -> bool:
         """By what is known of the two alone."""
         word = self.last(a, b)
-        if isinstance(word.data, IdentityUnlinked) or any(_nobody(name) or self.shared(name) for name in (a, b)):
+        if not word.on or any(_nobody(name) or self.shared(name) for name in (a, b)):
             return False
-        if word.data.by:
+        if word.by:
             return True
         kinds = self.kind(a), self.kind(b)
-        if word.data.confidence < SURE or kinds == ("customer", "customer"):
+        if word.sure < SURE or kinds == ("customer", "customer"):
             return False
         for name, other, kind, other_kind in ((a, b, *kinds), (b, a, *kinds[::-1])):
             if kind != "customer" and other_kind == "customer" and self.customers(name)[:1] not in ([], [other]):
@@ -81,7 +119,7 @@ def persons(events: Iterable[Event]) -> dict[str, str]:
     for a, b in ranked:
         groups = [group for group in _joined(said.names, made) if a in group or b in group]
         people = [sum(said.kind(name) == "customer" for name in group) for group in groups]
-        decided = bool(said.last(a, b).data.by)
+        decided = bool(said.last(a, b).by)
         if len(groups) == 2 and sum(map(len, groups)) <= PERSON_MAX and (decided or not all(people)):
             made.append((a, b))
     found: dict[str, str] = {}
@@ -102,16 +140,7 @@ def _joined(names: Sequence[str], pairs: Sequence[tuple[str, ...]]) -> list[set[
 
 def _rank(said: Said, a: str, b: str) -> tuple[object, ...]:
     ranks = sorted(KINDS.index(said.kind(name)) for name in (a, b))
-    return not said.last(a, b).data.by, *ranks, said.first_ms(a, b), a, b
-
-
-def _ends(event: Event) -> set[str]:
-    return {event.customer_id, event.data.other}
-
-
-def _order(event: Event) -> tuple[int, bool, int]:
-    """By which the last word stands: at one time that which ends a link."""
-    return event.time_ms, isinstance(event.data, IdentityUnlinked), int.from_bytes(event.hash, "little")
+    return not said.last(a, b).by, *ranks, said.first_ms(a, b), a, b
 
 
 def _shown(name: str) -> str:
@@ -120,8 +149,12 @@ def _shown(name: str) -> str:
     return kind if kind in KINDS[1:] else ""
 
 
-def _told(event: Event, name: str) -> str:
-    word = event.data.kind if name == event.data.other else event.data.key_kind or "customer"
+def _told(word: Word, name: str) -> str:
+    return word.kind if name == word.other else word.key_kind
+
+
+def _meant(word: str) -> str:
+    """A publisher's word for a kind; one that nobody knows says that it is a customer."""
     shown = (c for c in unicodedata.normalize("NFKC", word) if unicodedata.category(c) not in ("Cc", "Cf"))
     kind = "".join(shown).strip().casefold()
     return kind if kind in KINDS else "customer"

@@ -22,6 +22,7 @@ _TOUCH = {
 _MENTION = {"platform": "xiaohongshu", "handle": "跑步的小林", "audience": 5200, "topics": ["马拉松"], "brands": ["CloudStep"]}
 _RIVALS = {"brands": ["CloudStep", "FeatherRun"], "rivals": ["FeatherRun"]}
 _MESSAGE = {"message_id": "m-31", "channel": "wechat", "campaign": "spring-run"}
+_IDENTITIES = ["device:a1b2", {"other": "跑步的小林", "kind": "social", "confidence": 0.9}]
 _PLACED, _OPENED = "2026-05-01T09:30:00+08:00", "2026-05-06T10:00:00+08:00"
 
 #: Event type -> (time, data).
@@ -194,7 +195,7 @@ _DATA: dict[str, tuple[str, dict[str, Any]]] = {
 def event(name: str) -> dict[str, Any]:
     """A structured-mode event of the type ``name``, the caller's own. Raises KeyError for a type without an example."""
     time, data = _DATA[name]
-    source = f"/shop/{TYPES[name][0].name}"
+    source, data = f"/shop/{TYPES[name][0].name}", {**data, "identities": _IDENTITIES}
     return {"specversion": "1.0", "id": f"example-{name}", "source": source, "type": name, "time": time, "data": deepcopy(data)}
 
 

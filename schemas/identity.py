@@ -18,6 +18,7 @@ import msgspec
 
 from schemas.customers import IdentityLinked, IdentityUnlinked
 from schemas.event import Event, Rejection
+from schemas.types import Alias
 
 CUSTOMER, ANONYMOUS = "customer", "anonymous"
 #: Best first: a person goes by the best of their identities, and where two links can't both join, the better kind's does.
@@ -48,7 +49,7 @@ _RUN = re.compile(r"(.)\1*")  # one and the same character
 _COUNTING = "01234567890123456789"
 
 
-#: The events that say something of links.
+#: The events that are about a link.
 LINKS = frozenset((IdentityLinked, IdentityUnlinked))
 REMEDY = "KIND:VALUE as docs/publishing.md says; e-mail addresses and numbers need PORTRAIT_IDENTITY_KEY"
 
@@ -97,6 +98,13 @@ def kind_told(kind: str) -> str:
     """What a publisher's word for a kind means. One that nobody knows (member, user) is a customer, whom no rule merges."""
     word = _plain(kind).casefold()
     return word if word in RANK else CUSTOMER
+
+
+def others_of(event: Event) -> list[str]:
+    """The identities of whose link with its key a named event says something."""
+    data = event.data
+    others = [alias.other for alias in data.identities]
+    return [data.other, *others] if type(data) in LINKS and data.other != event.customer_id else others
 
 
 def is_blocked(name: str) -> bool:
@@ -151,7 +159,10 @@ class Namer:
         self._secret, self._country = secret, country
 
     def named(self, event: Event) -> Event | Rejection:
-        """The event with its names, changed in place; or why it can't have them."""
+        """The event with its names, changed in place; or why it can't have them.
+
+        Of the identities that it carries each is named once; what stands for nobody, or for its key, is left out.
+        """
         data, place = event.data, "key"
         try:
             if may_have_form(event.customer_id):
@@ -161,6 +172,15 @@ class Namer:
                 other = linked_of(data.other, data.kind, self._secret, self._country).id
                 if other != data.other:
                     event.data = msgspec.structs.replace(data, other=other)
+            if data.identities:
+                found: dict[str, Alias] = {}
+                for number, one in enumerate(data.identities):
+                    place = f"$.data.identities[{number}]"
+                    alias = one if isinstance(one, Alias) else Alias(other=one)
+                    other = linked_of(alias.other, alias.kind or CUSTOMER, self._secret, self._country).id
+                    if other != event.customer_id and not is_blocked(other):
+                        found.setdefault(other, msgspec.structs.replace(alias, other=other))
+                event.data = msgspec.structs.replace(event.data, identities=tuple(found.values()))
         except BadIdentity as error:
             return Rejection("bad-key", place, str(error), REMEDY)
         return event

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
 from schemas.topic import EventType, Topic
 from schemas.types import Currency, Data, Key, Line, Minor, Name, Quantity, Time
 
 
-class OrderLine(Data, frozen=True, kw_only=True, gc=False):
+class OrderLine(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One article of an order."""
 
     sku: Key

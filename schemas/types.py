@@ -32,6 +32,9 @@ Quantity = Annotated[int, Meta(ge=1, le=1_000_000)]
 Minor = Annotated[int, Meta(ge=0, le=10**13, description="integer minor units of the currency")]
 DurationMs = Annotated[int, Meta(ge=0, le=86_400_000, description="milliseconds, at most a day")]
 
+#: An event names so many identities besides its key.
+IDENTITIES_MAX = 8
+
 #: Why people buy.
 Motive = Literal["quality", "price", "efficiency", "identity", "status", "sustainability", "health", "novelty"]
 Severity = Literal["low", "medium", "high", "critical"]
@@ -39,5 +42,16 @@ Severity = Literal["low", "medium", "high", "critical"]
 Stars = Annotated[int, Meta(ge=1, le=5)]
 
 
+class Alias(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """Another identity of whoever an event is about: a link between the two, as of the event."""
+
+    other: Key
+    kind: Name | None = None  # where its form does not show it; an e-mail address or number may then stand for itself
+    confidence: Annotated[float, Meta(ge=0.0, le=1.0)] = 1.0
+
+
 class Data(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """Base of every event's ``data``. Unknown fields are ignored, so that publishers may be newer than we are."""
+
+    #: further identities of the same person, as keys are written, or with what is known of the link
+    identities: Annotated[tuple[Key | Alias, ...], Meta(max_length=IDENTITIES_MAX)] = ()

@@ -11,7 +11,7 @@ from language.names import Names
 from portrait.evolve import Arrival
 from portrait.state import mark_of
 from schemas.event import Event, Rejection, decode
-from schemas.identity import LINKS, Namer, may_have_form
+from schemas.identity import LINKS, Namer, may_have_form, others_of
 from schemas.outputs import DeadLetter, Origin
 from schemas.registry import BY_NAME, DEAD_LETTERS
 from streams.held import NOBODY, Offsets, among
@@ -60,8 +60,11 @@ def take_in(
         reached = decoded = 0
         for record in of_partition:
             event = decode(topic, record.key, record.value, record.headers, record.timestamp)
-            if isinstance(event, Event) and (type(event.data) in LINKS or may_have_form(event.customer_id)):
-                event = namer.named(event)
+            says_links = False
+            if isinstance(event, Event):
+                says_links = bool(event.data.identities) or type(event.data) in LINKS
+                if says_links or may_have_form(event.customer_id):
+                    event = namer.named(event)
             if replayed and f"{topic}/{partition}/{record.offset}" in replayed:
                 skipped += 1
             elif isinstance(event, Event):
@@ -76,10 +79,10 @@ def take_in(
                 if event.time_ms > reached:
                     reached = event.time_ms
                 arrival = Arrival(mark, record.offset, event)
-                if type(event.data) in LINKS:
-                    intake.linked.update((event.customer_id, event.data.other))
-                    if event.data.other != event.customer_id:
-                        arrivals.setdefault(event.data.other, []).append(arrival)
+                if says_links and (others := others_of(event)):
+                    intake.linked.update((event.customer_id, *others))
+                    for other in others:
+                        arrivals.setdefault(other, []).append(arrival)
                 group = arrivals.get(event.customer_id)
                 if group is None:
                     arrivals[event.customer_id] = [arrival]

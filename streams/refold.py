@@ -29,6 +29,9 @@ PLACES = 2**32
 #: Records that are decoded and folded together.
 PIECE_RECORDS = 2000
 
+#: In the value of each event that carries identities stands one of them: JSON may write a letter as its number.
+CARRIED, ESCAPED = b'identities"', b"\\u00"
+
 #: By mark, as states name a topic's partition: a next offset.
 Cut = Mapping[int, int]
 NOTHING: Cut = {}
@@ -138,7 +141,9 @@ class Refold:
 
     def _may_want(self, record: Record) -> bool:
         """Only decoded it shows whom it concerns: its key has another form than the name, or it links somebody."""
-        return record.topic == LINKING.name or may_have_form(record.key or b"")
+        value = record.value or b""
+        carries = CARRIED in value or ESCAPED in value
+        return carries or record.topic == LINKING.name or may_have_form(record.key or b"")
 
     def _fold(self, records: Sequence[Record]) -> None:
         by_partition: dict[TP, list[Record]] = {}

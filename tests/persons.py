@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import oracle.identities
+from oracle.identities import words
 from oracle.orders import purchase_days
 from oracle.stage import stage_of
-from oracle.tools import day_of, of_type
+from oracle.tools import day_of
 from portrait.identity.person import assembled
 from portrait.state import State
 from portrait.structures import ESTIMATED
-from schemas.customers import IdentityLinked, IdentityUnlinked
 from schemas.event import Event
 from tests.readers import Fields, equal, unlike
 
@@ -34,10 +34,11 @@ def households(events: Iterable[Event]) -> dict[str, str]:
             name = root[name]
         return name
 
-    for event in of_type(events, IdentityLinked, IdentityUnlinked):
-        if event.customer_id != event.data.other:
-            one, other = sorted((find(event.customer_id), find(event.data.other)))
-            root[other] = one
+    for event in events:
+        for word in words(event):
+            if word.key != word.other:
+                one, other = sorted((find(word.key), find(word.other)))
+                root[other] = one
     return {name: find(name) for name in list(root)}
 
 
@@ -45,10 +46,10 @@ def persons(events: Sequence[Event]) -> dict[str, str]:
     """As the oracle has them, household by household: it looks at every word again for each pair."""
     of_household = households(events)
     said: dict[str, list[Event]] = defaultdict(list)
-    for event in of_type(events, IdentityLinked, IdentityUnlinked):
-        if event.customer_id in of_household:
+    for event in events:
+        if event.customer_id in of_household and any(words(event)):
             said[of_household[event.customer_id]].append(event)
-    return {name: person for words in said.values() for name, person in oracle.identities.persons(words).items()}
+    return {name: person for told in said.values() for name, person in oracle.identities.persons(told).items()}
 
 
 def groups(of_person: Mapping[str, str], names: Iterable[str]) -> dict[str, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from zlib import crc32
 
 from cli.population.agenda import Agenda
 from cli.population.catalogue import RIVALS, SHELVES, Item
@@ -78,6 +79,16 @@ class Person:
     @property
     def language(self) -> str:
         return self.region.language
+
+    @property
+    def logs_in(self) -> bool:
+        """Tells the app who they are each time that they open it: one in twenty."""
+        return crc32(self.id.encode()) % 20 == 0
+
+    @property
+    def phone(self) -> str:
+        """The identity of the device in their pocket."""
+        return f"device:{crc32(self.id.encode()):08x}"
 
     @property
     def away(self) -> bool:

@@ -134,7 +134,8 @@ def _shelf(agenda: Agenda, person: Person) -> str:
 def _arrive(agenda: Agenda, person: Person, touch: dict[str, Any], shelf: str) -> Process:
     """The app's start or the first page, and perhaps a search."""
     if touch["channel"] == "app":
-        person.emit(agenda, "clicks", "app.opened", {**touch, "version": agenda.pick(("6.2.0", "6.3.1", "6.3.1"))})
+        known = {"identities": [person.phone]} if person.logs_in else {}
+        person.emit(agenda, "clicks", "app.opened", {**touch, "version": agenda.pick(("6.2.0", "6.3.1", "6.3.1")), **known})
     else:
         page = agenda.pick(("/", f"/c/{shelf}", "/new", "/sale"))
         dwell_ms = agenda.between(2_000, 30_000)

@@ -1,19 +1,22 @@
 """The links of one identity: what was said of it and each other identity, in any order the same.
 
 A link is a register: of all that was said of two identities, the word of the greatest time stands, of one time the end of the
-link, and else that of the greatest hash. Both identities keep it, so each finds the
-other; where one is behind, the later word of the two counts.
+link, and else that of the greatest hash. What events carry besides (``identities``) stands behind all that: an unlink is not
+undone by the next click from the same device. Of these the surest stands, of them the earliest, so that a register rests.
+Both identities keep it, so each finds the other; where one is behind, the word that stands of the two counts.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import msgspec
 from msgspec import field
 
 from portrait.structures import NEVER
-from schemas.customers import IdentityLinked, IdentityUnlinked
+from schemas.customers import IdentityLinked
 from schemas.event import Event
-from schemas.identity import CUSTOMER, kind_of, kind_told
+from schemas.identity import CUSTOMER, LINKS, kind_of, kind_told
 
 #: With more others than these an identity is shared: a till, a test address. It joins nobody any more.
 LINKS_MAX = 64
@@ -32,6 +35,7 @@ class Link(msgspec.Struct, array_like=True, frozen=True, gc=False):
     by: str = ""  # the person who decided it
     reason: str = ""
     first_ms: int = NEVER
+    carried: bool = False  # by an event about something else
 
 
 class Links(msgspec.Struct, array_like=True, gc=False):
@@ -45,9 +49,15 @@ class Links(msgspec.Struct, array_like=True, gc=False):
 
 def later(a: Link, b: Link) -> Link:
     """The word that stands, with the first time of both. Of one time (of many it is whole seconds) the end of the link."""
-    word = a if (a.ms, not a.on, a.event) >= (b.ms, not b.on, b.event) else b
+    word = a if _rank(a) >= _rank(b) else b
     first_ms = min(a.first_ms, b.first_ms)
     return word if word.first_ms == first_ms else msgspec.structs.replace(word, first_ms=first_ms)
+
+
+def _rank(link: Link) -> tuple[int, float, int, int]:
+    if link.carried:
+        return 0, link.confidence, -link.ms, -link.event
+    return 1, link.ms, not link.on, link.event
 
 
 def united(a: Links | None, b: Links | None) -> Links | None:
@@ -66,44 +76,66 @@ def turned(link: Link) -> Link:
     return msgspec.structs.replace(link, kind=link.mine, mine=link.kind)
 
 
-def fold_link(links: Links | None, me: str, event: Event) -> tuple[Links | None, bool]:
-    """Fold a link, or its end, whose key or ``other`` is ``me``: the links, changed in place, and whether they were changed.
+def fold_event(links: Links | None, me: str, event: Event) -> tuple[Links | None, bool]:
+    """Fold what a named event says of ``me`` and others: the links, changed in place, and whether they were changed.
 
     Folding the same event again changes nothing, so nobody needs to know whether it was folded.
     """
-    data: IdentityLinked | IdentityUnlinked = event.data
-    key, other = event.customer_id, data.other
-    if key == other:
-        return links, False
-    link = _link(event, data)
-    partner, new = (other, link) if me == key else (key, turned(link))
-    links = links or Links()
-    before = links.told, links.shared, links.others.get(partner)
-    if new.on and kind_of(me) == CUSTOMER:  # who turns a link down says nothing of what the two are
-        links.told, links.kind = max((links.told, links.kind), ((new.ms, new.event), new.mine))
-    if partner in links.others:
-        links.others[partner] = later(links.others[partner], new)
+    changed, key = False, event.customer_id
+    for other, link in _words(event):
+        if me in (key, other):
+            links = links or Links()
+            changed |= _fold(links, me, *((other, link) if me == key else (key, turned(link))))
+    return links, changed
+
+
+def _fold(links: Links, me: str, other: str, new: Link) -> bool:
+    before = links.told, links.kind, links.shared, links.others.get(other)
+    if new.on and new.mine and kind_of(me) == CUSTOMER:  # who turns a link down says nothing of what the two are
+        links.told, links.kind = max((links.told, links.kind), ((0, 0) if new.carried else (new.ms, new.event), new.mine))
+    if other in links.others:
+        links.others[other] = later(links.others[other], new)
     elif len(links.others) < LINKS_MAX:
-        links.others[partner] = new
+        links.others[other] = new
     else:
         links.shared = True
-    return links, before != (links.told, links.shared, links.others.get(partner))
+    return before != (links.told, links.kind, links.shared, links.others.get(other))
 
 
-def _link(event: Event, data: IdentityLinked | IdentityUnlinked) -> Link:
-    on = isinstance(data, IdentityLinked)
-    return Link(
-        ms=event.time_ms,
-        event=int.from_bytes(event.hash, "little"),
-        on=on,
-        kind=_told(data.other, data.kind),
-        mine=_told(event.customer_id, data.key_kind or CUSTOMER),
-        source=event.source,
-        confidence=data.confidence if isinstance(data, IdentityLinked) else 0.0,
-        by=data.by or "",
-        reason=(data.reason or "") if isinstance(data, IdentityUnlinked) else "",
-        first_ms=event.time_ms if on else NEVER,
-    )
+def _words(event: Event) -> Iterator[tuple[str, Link]]:
+    """Of each other identity, the link as the event's key keeps it."""
+    data, key, number = event.data, event.customer_id, int.from_bytes(event.hash, "little")
+    if type(data) in LINKS and data.other != key:
+        on = isinstance(data, IdentityLinked)
+        yield (
+            data.other,
+            Link(
+                ms=event.time_ms,
+                event=number,
+                on=on,
+                kind=_told(data.other, data.kind),
+                mine=_told(key, data.key_kind or CUSTOMER),
+                source=event.source,
+                confidence=data.confidence if on else 0.0,
+                by=data.by or "",
+                reason="" if on else data.reason or "",
+                first_ms=event.time_ms if on else NEVER,
+            ),
+        )
+    for alias in data.identities:
+        yield (
+            alias.other,
+            Link(
+                ms=event.time_ms,
+                event=number,
+                on=True,
+                kind=_told(alias.other, alias.kind) if alias.kind else "",
+                source=event.source,
+                confidence=alias.confidence,
+                first_ms=event.time_ms,
+                carried=True,
+            ),
+        )
 
 
 def _told(name: str, kind: str) -> str:

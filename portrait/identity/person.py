@@ -17,7 +17,7 @@ import msgspec
 from portrait.evolve import Arrival, Change, advance, due_ms, evolve, expire, external_ids, fold, sift
 from portrait.features.registry import Parts, merge_parts
 from portrait.identity.graph import linked_to, reach, resolve
-from portrait.identity.links import fold_link
+from portrait.identity.links import fold_event
 from portrait.lifecycle import walk
 from portrait.models.churn import Scorer
 from portrait.renew import FIELDS, renew
@@ -67,8 +67,8 @@ def fold_links(name: str, state: State, arrivals: Iterable[Arrival]) -> bool:
     """Fold what they say of ``name``'s links, also where ``name`` is the other end. Folding again changes nothing."""
     changed = False
     for _, _, event in arrivals:
-        if type(event.data) in LINKS:
-            state.links, folded = fold_link(state.links, name, event)
+        if event.data.identities or type(event.data) in LINKS:
+            state.links, folded = fold_event(state.links, name, event)
             changed |= folded
     return changed
 

@@ -22,10 +22,13 @@ from portrait.identity.graph import (
     reach,
     resolve,
 )
-from portrait.identity.links import LINKS_MAX, Links, fold_link
-from schemas.customers import IdentityLinked, IdentityUnlinked
+from portrait.identity.links import LINKS_MAX, Links, fold_event
+from schemas.customers import ConsentChanged, IdentityLinked, IdentityUnlinked
 from schemas.event import Event
+from schemas.identity import Namer, others_of
+from schemas.types import Alias
 
+EMAIL = "email:~" + 32 * "1"
 NAMES = [
     "C1",
     "C2",
@@ -36,7 +39,7 @@ NAMES = [
     "cookie2",
     "device:d1",
     "device:d2",
-    "email:~1",
+    EMAIL,
     "social:weibo:a",
     "device:null",
 ]
@@ -54,12 +57,29 @@ def link(key: str, other: str, ms: int, *, on: bool = True, **data: Any) -> Even
 def fold(events: Sequence[Event]) -> dict[str, Links | None]:
     graph: dict[str, Links | None] = {}
     for event in events:
-        for name in (event.customer_id, event.data.other):
-            graph[name], _ = fold_link(graph.get(name), name, event)
+        others = others_of(event)
+        for name in (event.customer_id, *others) if others else ():
+            graph[name], _ = fold_event(graph.get(name), name, event)
     return graph
 
 
-words = st.builds(
+def carrying(key: str, ms: int, *identities: Alias) -> Event:
+    """An event about something else, named: none of them twice, and none that stands for nobody."""
+    digest = blake2b(repr((key, ms, identities)).encode(), digest_size=8).digest()
+    data = ConsentChanged(purpose="service", granted=True, identities=identities)
+    event = Namer().named(Event(key, 6, ms, 0, digest, "e", data, source="/shop"))
+    assert isinstance(event, Event)
+    return event
+
+
+aliases = st.builds(
+    lambda name, told, confidence: Alias(other=name, kind=KINDS.get(name) if told else None, confidence=confidence),
+    st.sampled_from([name for name in NAMES if not name.startswith("email")]),
+    st.booleans(),
+    st.sampled_from([1.0, 0.9, 0.3]),
+)
+carried = st.builds(carrying, st.sampled_from(NAMES), st.integers(0, 6), aliases, aliases)
+linking = st.builds(
     lambda pair, ms, on, confidence, by: link(
         *pair, ms, on=on, **({"confidence": confidence} if on else {}), by="lin" if by else None
     ),
@@ -69,6 +89,7 @@ words = st.builds(
     st.sampled_from([1.0, 0.9, 0.3]),
     st.sampled_from([False] * 9 + [True]),
 )
+words = st.one_of(linking, linking, carried)
 
 
 @settings(max_examples=100, deadline=None)
@@ -107,7 +128,7 @@ def load(graph: dict[str, Links | None], start: str) -> dict[str, Links | None]:
 @given(st.lists(words, max_size=25))
 def test_two_customers_are_one_person_only_where_somebody_decided_so(events: list[Event]) -> None:
     found = resolve(fold(events))
-    decided = any(event.data.by for event in events)
+    decided = any(getattr(event.data, "by", None) for event in events)
     for members in found.members().values():
         assert decided or sum(name.startswith("C") for name in members) <= 1
         assert "device:null" not in members or len(members) == 1
@@ -155,10 +176,42 @@ def test_of_one_time_the_end_of_a_link_stands(on: int, off: int) -> None:
         assert persons(*told).persons == {"C1": "C1", "device:d1": "device:d1"} == oracle.identities.persons(told)
 
 
+def test_an_event_that_carries_an_identity_links_it() -> None:
+    events = [carrying("C1", 5, Alias(other="device:d1"), Alias(other="cookie1", kind="anonymous"))]
+    assert persons(*events).persons == {"C1": "C1", "device:d1": "C1", "cookie1": "C1"} == oracle.identities.persons(events)
+    unsure = persons(carrying("C1", 5, Alias(other="device:d1", confidence=0.3)))
+    assert whys(unsure) == {("C1", "device:d1"): "unsure"}
+
+
+def test_what_was_said_of_a_link_is_not_undone_by_the_next_click() -> None:
+    events = [carrying("C1", ms, Alias(other="device:d1")) for ms in (1, 9)]
+    parted = [*events, link("C1", "device:d1", 5, on=False)]
+    assert persons(*parted).persons == {"C1": "C1", "device:d1": "device:d1"} == oracle.identities.persons(parted)
+    again = [*parted, link("C1", "device:d1", 6)]
+    assert persons(*again).persons["device:d1"] == "C1" == oracle.identities.persons(again)["device:d1"]
+
+
+def test_a_register_of_what_is_carried_rests() -> None:
+    """The thousandth click from the same device changes nothing: neither end need be written for it."""
+    links, changed = fold_event(None, "C1", carrying("C1", 5, Alias(other="device:d1")))
+    assert changed and links is not None and links.others["device:d1"].first_ms == 5
+    for ms in (6, 7, 900):
+        assert fold_event(links, "C1", carrying("C1", ms, Alias(other="device:d1"))) == (links, False)
+    assert fold_event(links, "C1", carrying("C1", 2, Alias(other="device:d1")))[1] and links.others["device:d1"].first_ms == 2
+    sure = carrying("C1", 8, Alias(other="cookie1", kind="anonymous"))
+    device, _ = fold_event(fold_event(None, "cookie1", link("C2", "cookie1", 1))[0], "cookie1", sure)
+    assert device is not None and device.kind == "anonymous", "what was said stands; here the same"
+
+
+def test_an_event_tells_nothing_of_what_its_key_is() -> None:
+    events = [link("C1", "cookie1", 1), carrying("cookie1", 9, Alias(other="device:d1"))]
+    assert set(persons(*events).persons.values()) == {"C1"} == set(oracle.identities.persons(events).values())
+
+
 def test_a_person_goes_by_their_best_identity() -> None:
-    found = persons(link("cookie1", "device:d1", 1), link("C9", "cookie1", 2), link("C9", "email:~1", 3))
+    found = persons(link("cookie1", "device:d1", 1), link("C9", "cookie1", 2), link("C9", EMAIL, 3))
     assert set(found.persons.values()) == {"C9"}
-    assert persons(link("email:~1", "device:d1", 1)).persons["device:d1"] == "email:~1"
+    assert persons(link(EMAIL, "device:d1", 1)).persons["device:d1"] == EMAIL
 
 
 def test_the_later_word_stands_and_a_link_that_ended_joins_nobody() -> None:

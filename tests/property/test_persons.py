@@ -18,14 +18,14 @@ from portrait.identity.graph import resolve
 from portrait.identity.person import Moment, evolve_persons, fold_links, merged, near
 from portrait.settle import Policy
 from portrait.state import State, decode, encode, facts
-from schemas.customers import IdentityLinked, IdentityUnlinked
 from schemas.event import Event
 from schemas.event import decode as decode_event
+from schemas.identity import Namer, others_of
 from tests.property.lives import DAY_MS, END_MS, Author
 from tests.property.test_facts_order import SCORER
 
-NAMES = ["C1", "C2", "C3", "C4", "device:d1", "device:d2", "email:~1", "social:weibo:a"]
-LINKED = (IdentityLinked, IdentityUnlinked)
+EMAIL = "email:~" + 32 * "1"
+NAMES = ["C1", "C2", "C3", "C4", "device:d1", "device:d2", EMAIL, "social:weibo:a"]
 some = settings(max_examples=40, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
 randoms = st.randoms(use_true_random=False, note_method_calls=False)
 
@@ -56,8 +56,12 @@ def write(rng: Random, n: int, links: float) -> list[Event]:
                     }
                 ),
             )
+        if rng.random() < links / 2:  # events about other things name their customer's others
+            content = msgspec.json.decode(value)
+            content["data"]["identities"] = [rng.choice(names), {"other": other, "confidence": rng.choice([1, 0.9, 0.2])}]
+            value = msgspec.json.encode(content)
         event = decode_event(topic, key.encode(), value, (), END_MS)
-        assert isinstance(event, Event), event
+        assert isinstance(event, Event) and isinstance(Namer().named(event), Event), event
         found.append(event)
     return found
 
@@ -89,8 +93,7 @@ class Shop:
         by_name: dict[str, list[Arrival]] = {name: [] for name in ticks}
         for arrival in arrivals:
             event = arrival.event
-            whom = {event.customer_id, event.data.other} if isinstance(event.data, LINKED) else {event.customer_id}
-            for name in whom:
+            for name in (event.customer_id, *others_of(event)):
                 by_name.setdefault(name, []).append(arrival)
         states = {name: self.load(name) for name in by_name}
         for name, state in states.items():
@@ -238,7 +241,7 @@ def test_what_the_person_was_promised_follows() -> None:
     state = shop.load("C1")
     state.cooldowns["stage-fell"] = END_MS + DAY_MS
     shop.states["C1"] = encode(state)
-    shop.apply([told("C1", "identity.linked", 1, 4, other="email:~1", kind="email")], (), END_MS)
+    shop.apply([told("C1", "identity.linked", 1, 4, other=EMAIL, kind="email")], (), END_MS)
     assert shop.load("C1").cooldowns["stage-fell"] == END_MS + DAY_MS
     examples = len(shop.load("C1").pending)
     shop.apply([told("C1", "identity.unlinked", 0, 5, other="device:d1", kind="device")], (), END_MS)

@@ -66,6 +66,12 @@ def _unlinked(rng: Random, number: int, time: str) -> Data:
     return {"other": name_of(rng.randrange(NAMES)), "kind": "customer"}
 
 
+def _carried(rng: Random) -> str | Data:
+    """A further identity of whoever an event is about."""
+    other = name_of(rng.randrange(NAMES))
+    return rng.choice([other, {"other": other, "confidence": rng.choice([0.9, 0.3])}])
+
+
 def name_of(number: int) -> str:
     """A customer of a world with links: every third is a device."""
     return f"device:d{number}" if number % 3 == 1 else f"C{number}"
@@ -124,7 +130,10 @@ class Applications:
         if world.shape.idle_days and number % 2 == 0 and not type_.startswith("identity"):
             customer = f"anonymous:a{number}"
         time = _rfc3339(time_ms)
-        self._tell(topic, customer, type_, f"e{self.published}", time, data(rng, self.published, time))
+        told = data(rng, self.published, time)
+        if world.shape.links and rng.random() < world.shape.links:
+            told["identities"] = [_carried(rng)]
+        self._tell(topic, customer, type_, f"e{self.published}", time, told)
         if world.hit(faults.duplicates):
             self._again(topic, customer)
         if world.hit(faults.poison):

@@ -145,7 +145,7 @@ def types_table() -> str:
         parts += [f"### `{topic.name}`", "", about[0].upper() + about[1:], "", "| Type | What | `data`: required | optional |"]
         parts.append("|---|---|---|---|")
         for name, data in topic.events:
-            fields = msgspec.structs.fields(data)
+            fields = [f for f in msgspec.structs.fields(data) if f.name != "identities"]  # told once, for all types
             required = ", ".join(f"`{f.name}`" for f in fields if f.required)
             optional = ", ".join(f"`{f.name}`" for f in fields if not f.required)
             parts.append(f"| `{name}` | {summary(data.__doc__)} | {required} | {optional} |")

@@ -113,3 +113,77 @@ def test_a_key_that_can_be_tried_out_is_refused(given: dict[str, str]) -> None:
 def test_no_part_of_a_profile_has_the_name_of_the_pointer() -> None:
     assert GOES_BY.encode() == LEADS
     assert GOES_BY not in FIELDS and GOES_BY not in Profile.__struct_fields__
+
+
+def carried(namer: Namer = NAMER) -> Scene:
+    """A customer who is seen at a device first, and who logs in there; and an address that an order carries."""
+    scene = Scene()
+    scene.namer = namer
+    scene.clicks("device:D1")
+    scene.says("C1", "app.opened", identities=["Device:D1", "C1", "device:null", "device:d2", "device:d2"])
+    scene.orders("C1", identities=[{"other": "Lin@Shop.cn", "kind": "email", "confidence": 0.9}, "social:Weibo:@Lin"])
+    scene.clicks("email:lin@shop.cn")
+    asyncio.run(SceneWorker(scene).work())
+    return scene
+
+
+def test_events_carry_further_identities_of_their_customer() -> None:
+    scene, email = carried(), named("email:lin@shop.cn")
+    states = scene.states()
+    assert states.keys() == {"C1", "device:D1", "device:d2", email, "social:weibo:lin"}, "what stands for nobody is nobody"
+    assert states["C1"].members == sorted(states)
+    assert json.loads(scene.view("C1")["activity"])["events"]["total"] == 4
+    links = states["C1"].links
+    assert links is not None and (links.others[email].confidence, links.others[email].source) == (0.9, "/scene")
+    assert all(links.others[name].carried for name in states.keys() - {"C1"})
+    scene.says("C1", "identity.unlinked", other="device:D1", kind="device")
+    scene.says("C1", "app.opened", identities=["device:D1"])
+    asyncio.run(SceneWorker(scene).work())
+    assert "device:D1" not in scene.states()["C1"].members, "taken back for good, or until somebody links it"
+
+
+def test_a_rebuild_and_the_audit_know_what_events_carry() -> None:
+    scene = carried()
+    facts, before = scene.facts(), {name: state.links for name, state in scene.states().items()}
+    for name in (named("email:lin@shop.cn"), "device:D1", "C1"):
+        scene.put(name, None)
+        assert mended(rebuild(scene, Options(ids=frozenset({name})))) == {"missing": 1}
+    asyncio.run(SceneWorker(scene).work())
+    assert scene.facts() == facts and {name: state.links for name, state in scene.states().items()} == before
+    assert mended(rebuild(scene, Options(check=True))) == {}
+
+
+def test_a_member_that_is_written_in_numbers_is_found_all_the_same() -> None:
+    scene = Scene()
+    value = Scene().clicks("C1").value or b""
+    escaped = value.replace(b'"data": {', b'"data": {"\\u0069\\u0064entities": ["device:d1"], ')
+    assert escaped != value
+    scene.append("clicks", "C1", escaped)
+    scene.clicks("device:d1")
+    asyncio.run(SceneWorker(scene).work())
+    assert scene.states()["C1"].members == ["C1", "device:d1"]
+    scene.put("device:d1", None)
+    assert mended(rebuild(scene, Options(ids=frozenset({"device:d1"})))) == {"missing": 1}
+    links = scene.states()["device:d1"].links
+    assert links is not None and "C1" in links.others
+
+
+@pytest.mark.parametrize(
+    ("identities", "reason", "path"),
+    [
+        (["email:lin@shop.cn"], "bad-key", "$.data.identities[0]"),
+        (["device:d1", {"other": "x", "kind": "phone"}], "bad-key", "$.data.identities[1]"),
+        (["device:d1", 7], "invalid", "$.data.identities[1]"),
+        (["device:d1", {"kind": "device"}], "invalid", "$.data.identities[1].other"),
+        ([{"other": "device:d1", "confidence": 2}], "invalid", "$.data.identities[0].confidence"),
+        ([f"device:d{n}" for n in range(9)], "invalid", "$.data.identities"),
+        ("device:d1", "invalid", "$.data.identities"),
+    ],
+)
+def test_what_can_be_no_identity_is_a_dead_letter_that_says_where(identities: object, reason: str, path: str) -> None:
+    scene = Scene()
+    scene.orders("C1", identities=identities)
+    asyncio.run(SceneWorker(scene).work())
+    (letter,) = [json.loads(m.value or b"") for m in scene.published if m.topic == DEAD_LETTERS]
+    assert (letter["reason"], letter["path"]) == (reason, path) and not scene.states()
+    assert "lin@" not in letter["message"]
