@@ -28,6 +28,7 @@ REASONS = {
     "other-customer": "another customer's, who was linked first",
     "too-many": "too many identities for one person",
     "shared": "one of them is many people's",
+    "full": "one of them has been linked to more than can be kept",
     "blocked": "one of them is a value that stands for nobody",
     "runaway": "too many hang together: a mistake of whoever links",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Container
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,11 +14,12 @@ import typer
 from rich.console import RenderableType
 
 from cli import output
-from cli.people import name_of
+from cli.people import name_of, state_of, state_reader
 from cli.present import Lang, language_of, save_picture
 from cli.sheet import Sheet
-from cli.top import reader
+from portrait.state import BrokenState, NewerFormat
 from profile_store.reader import Profile
+from profile_store.scan import StateReader
 from schemas import profile as contract
 from schemas.outputs import Action, ActionEvent
 from schemas.registry import ACTIONS
@@ -73,7 +75,7 @@ def _sheet(profile: Profile, actions: list[Action] | None, lang: Lang | None, co
 async def _read(
     settings: Settings, customer_id: str, *, external: bool, with_actions: bool
 ) -> tuple[Profile | None, list[Action] | None]:
-    async with reader(settings) as profiles:
+    async with state_reader(settings) as profiles:
         if external:
             system, colon, external_id = customer_id.partition(":")
             if not colon:
@@ -81,20 +83,29 @@ async def _read(
             profile = await profiles.by_external_id(system, external_id)
         else:
             profile = await profiles.get(customer_id)
-    if profile is None or not with_actions:
-        return profile, []
+        if profile is None or not with_actions:
+            return profile, []
+        names = await _names(profiles, profile.id)
     try:
-        return profile, await asyncio.wait_for(_actions_of(settings, profile.id), ACTIONS_TIMEOUT_S)
+        return profile, await asyncio.wait_for(_actions_of(settings, names), ACTIONS_TIMEOUT_S)
     except (kafka.KafkaProblem, TimeoutError):
         return profile, None
 
 
-async def _actions_of(settings: Settings, customer_id: str) -> list[Action]:
+async def _names(profiles: StateReader, person: str) -> frozenset[bytes]:
+    """Under which actions of theirs were raised: of all that are one person now."""
+    try:
+        state = await state_of(profiles, person)
+    except (BrokenState, NewerFormat):
+        state = None
+    return frozenset(name.encode() for name in (person, *(state.members if state is not None else ())))
+
+
+async def _actions_of(settings: Settings, names: Container[bytes]) -> list[Action]:
     """Latest first; each once, though it may have been published twice. Raises KafkaProblem."""
     found: dict[str, Action] = {}
-    key = customer_id.encode()
     async for record in kafka.read_topic(settings.kafka, ACTIONS):
-        if record.key == key and record.value:
+        if record.key in names and record.value:
             action = msgspec.json.decode(record.value, type=ActionEvent).data
             found[action.id] = action
     return sorted(found.values(), key=lambda action: action.raised_at_ms, reverse=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from hashlib import blake2b
 from typing import NamedTuple
 
 from schemas.customers import IdentityLinked, IdentityUnlinked
@@ -14,7 +16,7 @@ NOBODY = {"anonymized", "anonymous", "default", "deleted", "example", "guest", "
           "tester", "undefined", "unknown"}  # fmt: skip
 NO_HOST = {"test.com", "example.com", "example.org", "example.net", "localhost", "invalid", "none.com"}
 NO_NUMBER = {"0", "1", "-1"}
-OTHERS_MAX, PERSON_MAX, TOGETHER_MAX, CUSTOMERS_MAX, SURE = 64, 64, 256, 3, 0.5
+KEPT_MAX, OTHERS_MAX, PERSON_MAX, TOGETHER_MAX, CUSTOMERS_MAX, SURE = 128, 64, 64, 256, 3, 0.5
 
 
 class Word(NamedTuple):
@@ -61,16 +63,21 @@ class Said:
         self.words = sorted((word for word in told if word.key != word.other), key=lambda word: word.order)
         self.names = sorted({name for word in self.words for name in word[:2]})
         self.pairs = sorted({tuple(sorted(word[:2])) for word in self.words})
+        self._last = {frozenset(word[:2]): word for word in self.words}
+        self._others: dict[str, set[str]] = defaultdict(set)
+        for a, b in self.pairs:
+            self._others[a].add(b)
+            self._others[b].add(a)
 
     def last(self, a: str, b: str) -> Word:
-        return [word for word in self.words if {*word[:2]} == {a, b}][-1]
+        return self._last[frozenset((a, b))]
 
     def first_ms(self, a: str, b: str) -> int:
         return min(word.ms for word in self.words if {*word[:2]} == {a, b} and word.on)
 
     def others(self, name: str) -> list[str]:
         """Whoever was ever named together with it."""
-        return sorted({other for pair in self.pairs if name in pair for other in pair if other != name})
+        return sorted(self._others[name])
 
     def kind(self, name: str) -> str:
         """As the form shows it, or the last link of anybody and this one told it; what ends one tells nothing. What was carried
@@ -90,13 +97,24 @@ class Said:
         return [other for _, other in sorted(found)]
 
     def shared(self, name: str) -> bool:
-        many = self.kind(name) != "customer" and len(self.customers(name)) > CUSTOMERS_MAX
-        return many or len(self.others(name)) > OTHERS_MAX
+        others = self.others(name)
+        linked = [other for other in others if self.last(name, other).on]
+        many = len(self.customers(name)) > CUSTOMERS_MAX or len(linked) > OTHERS_MAX or len(others) > KEPT_MAX
+        return many and self.kind(name) != "customer"
+
+    def keeps(self, name: str, other: str) -> bool:
+        """Is it one of those with the least hashes?"""
+        others = self.others(name)
+        if len(others) > KEPT_MAX:
+            others = sorted(others, key=lambda each: blake2b(each.encode(), digest_size=8).digest())[:KEPT_MAX]
+        return other in others
 
     def can_join(self, a: str, b: str) -> bool:
         """By what is known of the two alone."""
         word = self.last(a, b)
         if not word.on or any(_nobody(name) or self.shared(name) for name in (a, b)):
+            return False
+        if not self.keeps(a, b) or not self.keeps(b, a):
             return False
         if word.by:
             return True

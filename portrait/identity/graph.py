@@ -19,6 +19,8 @@ from schemas.identity import RANK, UNIQUE, is_blocked, kind_of
 CONFIDENCE_MIN = 0.5
 #: What is linked to so many customers is shared, and joins none of them.
 SHARED_BY = 4
+#: What is linked to more others than these is shared too, unless it is a customer.
+SHARED_WITH = 64
 #: Identities of one person.
 PERSON_MAX = 64
 #: More that hang together are a mistake of whoever links, and nobody in it is joined.
@@ -32,7 +34,7 @@ class Proposal(NamedTuple):
 
     a: str
     b: str
-    why: str  # unsure, two-customers, other-customer, shared, blocked, too-many, runaway
+    why: str  # unsure, two-customers, other-customer, shared, full, blocked, too-many, runaway
     link: Link
 
 
@@ -127,9 +129,13 @@ def way(joins: Iterable[Join], start: str, end: str) -> list[Join]:
     return ways.get(end, [])
 
 
-def linked_to(links: Links | None) -> list[str]:
-    """The identities that one is linked to now."""
-    return [] if links is None or links.shared else [other for other, link in links.others.items() if link.on]
+def linked_to(name: str, links: Links | None) -> list[str]:
+    """The identities that one is linked to now, and may be one person with."""
+    return [] if links is None or _is_shared(own_kind(name, links), links) else _on(links)
+
+
+def _on(links: Links) -> list[str]:
+    return [other for other, link in links.others.items() if link.on]
 
 
 def _edges(graph: Graph) -> list[Join]:
@@ -147,8 +153,10 @@ def _why_not(edge: Join, graph: Graph, kinds: Mapping[str, str]) -> str:
     """Why a link can't join, whatever the others are; "" if it can."""
     if is_blocked(edge.a) or is_blocked(edge.b):
         return "blocked"
-    if any(_is_shared(name, kinds[name], graph[name]) for name in edge[:2]):
+    if any(_is_shared(kinds[name], graph[name]) for name in edge[:2]):
         return "shared"
+    if not all(_keeps(graph[name], other) for name, other in (edge[:2], edge[1::-1])):
+        return "full"
     if edge.link.by:
         return ""
     if edge.link.confidence < CONFIDENCE_MIN:
@@ -161,10 +169,15 @@ def _why_not(edge: Join, graph: Graph, kinds: Mapping[str, str]) -> str:
     return ""
 
 
-def _is_shared(name: str, kind: str, links: Links | None) -> bool:
-    if links is None:
+def _is_shared(kind: str, links: Links | None) -> bool:
+    if links is None or kind in UNIQUE:
         return False
-    return links.shared or (kind not in UNIQUE and len(_customers(links)) >= SHARED_BY)
+    return links.full or len(_customers(links)) >= SHARED_BY or len(_on(links)) > SHARED_WITH
+
+
+def _keeps(links: Links | None, other: str) -> bool:
+    """Or would, had it been told of it yet."""
+    return links is None or not links.full or other in links.others
 
 
 def _customers(links: Links) -> list[tuple[int, str]]:

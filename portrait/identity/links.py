@@ -9,6 +9,7 @@ Both identities keep it, so each finds the other; where one is behind, the word 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import blake2b
 
 import msgspec
 from msgspec import field
@@ -18,8 +19,8 @@ from schemas.customers import IdentityLinked
 from schemas.event import Event
 from schemas.identity import CUSTOMER, LINKS, kind_of, kind_told
 
-#: With more others than these an identity is shared: a till, a test address. It joins nobody any more.
-LINKS_MAX = 64
+#: An identity keeps so many others, linked or no longer; of more, those whose names have the least hashes, in any order the same.
+LINKS_MAX = 128
 
 
 class Link(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -39,10 +40,10 @@ class Link(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Links(msgspec.Struct, array_like=True, gc=False):
-    """``shared``: there were more others than are kept. That stays, whatever is said later."""
+    """``full``: there were more others than are kept. That stays: nobody remembers who they were."""
 
     others: dict[str, Link] = field(default_factory=dict)
-    shared: bool = False
+    full: bool = False
     kind: str = ""  # of this one, as a link last told it; "" where its name shows it, or none has
     told: tuple[int, int] = (0, 0)  # when that was, and by which event
 
@@ -61,14 +62,16 @@ def _rank(link: Link) -> tuple[int, float, int, int]:
 
 
 def united(a: Links | None, b: Links | None) -> Links | None:
-    """What both say of one identity. At most LINKS_MAX others, as if they had been told in turn."""
+    """What both say of one identity, as if it had been told in turn."""
     if a is None or b is None:
         return a or b
     others = dict(a.others)
     for other, link in b.others.items():
         others[other] = later(others[other], link) if other in others else link
     told, kind = max((a.told, a.kind), (b.told, b.kind))
-    return Links(dict(list(others.items())[:LINKS_MAX]), a.shared or b.shared or len(others) > LINKS_MAX, kind, told)
+    links = Links(others, a.full or b.full, kind, told)
+    _make_room(links)
+    return links
 
 
 def turned(link: Link) -> Link:
@@ -90,16 +93,28 @@ def fold_event(links: Links | None, me: str, event: Event) -> tuple[Links | None
 
 
 def _fold(links: Links, me: str, other: str, new: Link) -> bool:
-    before = links.told, links.kind, links.shared, links.others.get(other)
+    before = links.told, links.kind, links.full, links.others.get(other)
     if new.on and new.mine and kind_of(me) == CUSTOMER:  # who turns a link down says nothing of what the two are
         links.told, links.kind = max((links.told, links.kind), ((0, 0) if new.carried else (new.ms, new.event), new.mine))
     if other in links.others:
         links.others[other] = later(links.others[other], new)
-    elif len(links.others) < LINKS_MAX:
-        links.others[other] = new
     else:
-        links.shared = True
-    return before != (links.told, links.kind, links.shared, links.others.get(other))
+        links.others[other] = new
+        _make_room(links)
+    return before != (links.told, links.kind, links.full, links.others.get(other))
+
+
+def _make_room(links: Links) -> None:
+    """The names that are kept have the least hashes of all that there ever were: so none of them was ever let go, and its word is
+    of all that was said. An end of a link can't make room by itself: a word from before it may still come."""
+    if len(links.others) > LINKS_MAX:
+        links.full = True
+        kept = sorted(links.others, key=_place)[:LINKS_MAX]
+        links.others = {name: link for name, link in links.others.items() if name in set(kept)}
+
+
+def _place(name: str) -> bytes:
+    return blake2b(name.encode(), digest_size=8).digest()
 
 
 def _words(event: Event) -> Iterator[tuple[str, Link]]:

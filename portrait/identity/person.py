@@ -82,7 +82,7 @@ def near(states: Mapping[str, State], start: Iterable[str]) -> tuple[set[str], s
         pointers = {other for name in found for other in (states[name].person, *states[name].members) if other}
         told = {name for name, state in states.items() if state.person in found or not found.isdisjoint(state.members)}
         front = found | pointers & states.keys() | told
-    missing = {other for name in found for other in (*linked_to(graph[name]), states[name].person, *states[name].members)}
+    missing = {other for name in found for other in (*linked_to(name, graph[name]), states[name].person, *states[name].members)}
     return found, missing - states.keys() - {""}
 
 

@@ -17,12 +17,13 @@ from portrait.identity.graph import (
     PERSON_MAX,
     RUNAWAY,
     SHARED_BY,
+    SHARED_WITH,
     Resolution,
     linked_to,
     reach,
     resolve,
 )
-from portrait.identity.links import LINKS_MAX, Links, fold_event
+from portrait.identity.links import LINKS_MAX, Links, fold_event, united
 from schemas.customers import ConsentChanged, IdentityLinked, IdentityUnlinked
 from schemas.event import Event
 from schemas.identity import Namer, others_of
@@ -118,7 +119,7 @@ def load(graph: dict[str, Links | None], start: str) -> dict[str, Links | None]:
     seen = {start: graph.get(start)}
     while True:
         near = reach(seen, [start])
-        missing = {other for name in near for other in linked_to(seen[name])} - seen.keys()
+        missing = {other for name in near for other in linked_to(name, seen[name])} - seen.keys()
         if not missing:
             return seen
         seen |= {name: graph.get(name) for name in missing}
@@ -242,11 +243,54 @@ def test_what_is_unsure_blocked_or_shared_joins_nobody() -> None:
     assert fewer.persons["device:d1"] == "C1"
 
 
-def test_with_too_many_others_an_identity_stays_shared() -> None:
-    many = [link("C1", f"device:x{n}", n) for n in range(LINKS_MAX + 1)]
-    assert set(whys(persons(*many)).values()) == {"shared"}
-    links = fold([*many, *(link("C1", f"device:x{n}", 999, on=False) for n in range(LINKS_MAX))])["C1"]
-    assert links is not None and links.shared and len(links.others) == LINKS_MAX
+def devices(n: int) -> list[str]:
+    return [f"device:x{number:03}" for number in range(n)]
+
+
+def test_what_is_linked_to_too_many_is_shared_until_some_of_the_links_end() -> None:
+    words = [link("social:weibo:a", name, n) for n, name in enumerate(devices(SHARED_WITH + 1))]
+    assert set(whys(persons(*words)).values()) == {"shared"}
+    words += [link("social:weibo:a", name, 999, on=False) for name in devices(30)]
+    found = persons(*words)
+    assert len(found.members()["social:weibo:a"]) == SHARED_WITH + 1 - 30 + 1 and not found.proposals
+    assert found.persons == oracle.identities.persons(words)
+
+
+def test_links_that_ended_use_up_no_places_of_a_customers_person() -> None:
+    """Who gets a new device every month is one person all the same, and one with as many devices as a person may have."""
+    words = [link("C1", name, n) for n, name in enumerate(devices(LINKS_MAX))]
+    words += [link("C1", name, 999, on=False) for name in devices(LINKS_MAX - 10)]
+    found = persons(*words)
+    assert len(found.members()["C1"]) == 11 and found.persons == oracle.identities.persons(words)
+    assert len(persons(*words[:LINKS_MAX]).members()["C1"]) == PERSON_MAX
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.randoms(use_true_random=False))
+def test_of_more_than_are_kept_the_same_are_in_any_order(rng: Random) -> None:
+    words = [link("C1", name, 1) for name in devices(LINKS_MAX + 8)]
+    words += [link("C1", name, 2, on=False) for name in rng.sample(devices(LINKS_MAX + 8), 90)]
+    expected = oracle.identities.persons(words)
+    rng.shuffle(words)
+    folded = fold(words)
+    links = folded["C1"]
+    assert links is not None and links.full and len(links.others) == LINKS_MAX
+    whole = resolve(folded)
+    assert whole.persons == expected and len(whole.members()["C1"]) > 30, "nobody is parted from all of theirs"
+    assert {proposal.why for proposal in whole.proposals} <= {"full"}
+    for start in rng.sample(devices(LINKS_MAX + 8), 12):
+        assert resolve(load(folded, start)).persons[start] == whole.persons[start]
+    half = len(words) // 2
+    one, other = fold(words[:half])["C1"], fold(words[half:])["C1"]
+    both = united(one, other)
+    assert both is not None and both.others == links.others and both.full == links.full
+
+
+def test_a_till_that_has_seen_more_than_are_kept_is_shared_for_good() -> None:
+    words = [link("device:till", name, n) for n, name in enumerate(devices(LINKS_MAX + 1))]
+    words += [link("device:till", name, 999, on=False) for name in devices(LINKS_MAX)]
+    assert set(whys(persons(*words)).values()) == {"shared"}
+    assert persons(*words).persons == oracle.identities.persons(words)
 
 
 def test_a_person_grows_to_a_limit_and_what_runs_away_is_nobody() -> None:

@@ -131,8 +131,9 @@ class Applications:
             customer = f"anonymous:a{number}"
         time = _rfc3339(time_ms)
         told = data(rng, self.published, time)
-        if world.shape.links and rng.random() < world.shape.links:
-            told["identities"] = [_carried(rng)]
+        own = Random(f"{time} {self.published}")  # of its own, so that all else is as it would be without
+        if own.random() < world.shape.links / 4:
+            told["identities"] = [_carried(own)]
         self._tell(topic, customer, type_, f"e{self.published}", time, told)
         if world.hit(faults.duplicates):
             self._again(topic, customer)

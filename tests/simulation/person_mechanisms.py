@@ -36,7 +36,7 @@ def _pointers() -> Patches:
     def near(states: Mapping[str, Any], start: Any) -> tuple[set[str], set[str]]:
         links = {name: state.links for name, state in states.items()}
         found = reach(links, start)
-        return found, {other for name in found for other in linked_to(links[name])} - states.keys()
+        return found, {other for name in found for other in linked_to(name, links[name])} - states.keys()
 
     return [patch.object(module, "near", near) for module in (person, profiles)]
 
@@ -92,7 +92,7 @@ def _each_alone() -> Patches:
             name = front.pop()
             if name not in found:
                 found.add(name)
-                front += reach({other: links[other] for other in {name, *linked_to(links[name])} & links.keys()}, [name])
+                front += reach({other: links[other] for other in {name, *linked_to(name, links[name])} & links.keys()}, [name])
         return found
 
     return [patch.object(person, "reach", together), patch.object(simulate, "HANG_CPU_S", 10.0)]

@@ -31,7 +31,7 @@ class Shape:
     clock: Clock = "wall"
     late: float = 0.3  # share of the events that are told hours to months after they happened
     step_ms: int = DAY_MS  # the usual time between two events
-    links: float = 0.0  # share of links among the events, and a quarter of that of events that carry one; a fifth as many are taken back
+    links: float = 0.0  # share of links among the events; a quarter as many carry an identity, a fifth as many take one back
     idle_days: int = 0  # after which anonymous fragments expire; above 0 every second identity is one that nobody links
     crowd: str = ""  # many identities, linked in one batch, of the kinds that `tests.simulation.crowds` makes
 

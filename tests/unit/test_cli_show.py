@@ -6,13 +6,19 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
+from types import SimpleNamespace
+from typing import Any
 
+import msgspec
 import pytest
+from msgspec import structs
 from typer.testing import CliRunner
 
 from cli import child, main, output, present, show, tasks, top, up, watch
-from profile_store.contract import StoreUnavailable
+from portrait.state import State, encode
+from profile_store.contract import ABSENT, Loaded, StoreUnavailable
 from profile_store.reader import RESYNC, Change, Profile
+from schemas import examples
 from streams import tasks as ending
 from streams.kafka import KafkaProblem
 from streams.settings import Settings
@@ -29,6 +35,7 @@ class Reader:
         self.profiles = {p.id: p for p in profiles}
         self.announced: asyncio.Queue[Change] = asyncio.Queue()
         self.away = 0
+        self.states: dict[str, Loaded] = {}
 
     async def __aenter__(self) -> Reader:
         return self
@@ -44,6 +51,9 @@ class Reader:
             self.away -= 1
             raise StoreUnavailable("away")
         return [self.profiles.get(id_) for id_ in ids]
+
+    async def state_of(self, id_: str) -> Loaded:
+        return self.states.get(id_, ABSENT)
 
     async def by_external_id(self, system: str, external_id: str) -> Profile | None:
         found = (p for p in self.profiles.values() if p.dims.get("basic", {}).get("external_ids", {}).get(system) == external_id)
@@ -78,8 +88,8 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> Reader:
     async def no_actions(settings: Settings, customer_id: str) -> list:
         raise KafkaProblem("no Kafka answers")
 
-    for module in (show, top):
-        monkeypatch.setattr(module, "reader", lambda settings: made)
+    monkeypatch.setattr(show, "state_reader", lambda settings: made)
+    monkeypatch.setattr(top, "reader", lambda settings: made)
     monkeypatch.setattr(show, "_actions_of", no_actions)
     return made
 
@@ -125,6 +135,29 @@ def test_without_kafka_the_person_is_shown_all_the_same(reader: Reader, monkeypa
     code, _, _ = invoke("show", "C1")
     assert code == output.OK
     assert printed
+
+
+def test_what_was_raised_under_any_of_their_identities_is_theirs(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the merge the device was a customer of its own, and a call to it may still be due."""
+    raised = [
+        (name, structs.replace(examples.ACTION.data, id=f"A{number}", customer_id=name, raised_at_ms=number))
+        for number, name in enumerate(("C1", "device:d1", "C2", "device:d1"))
+    ]
+
+    async def read_topic(kafka: str, topic: str) -> AsyncIterator[Any]:
+        for name, action in raised:
+            event = structs.replace(examples.ACTION, data=action)
+            yield SimpleNamespace(key=name.encode(), value=msgspec.json.encode(event))
+
+    monkeypatch.undo()
+    monkeypatch.setattr(show, "state_reader", lambda settings: reader)
+    monkeypatch.setattr(show.kafka, "read_topic", read_topic)
+    for state, ids in (
+        (State(members=["C1", "device:d1"]), ["A3", "A1", "A0"]), (State(), ["A0"]), (None, ["A0"]),
+    ):  # fmt: skip
+        reader.states["C1"] = Loaded(b"n", b"not a state" if state is None else encode(state))
+        _, actions = asyncio.run(show._read(Settings(), "C1", external=False, with_actions=True))
+        assert [action.id for action in actions or ()] == ids
 
 
 # -- top ---------------------------------------------------------------------------------------------------------------------
