@@ -23,7 +23,7 @@ _decode = msgspec.json.Decoder(Expired).decode
 
 
 class Cuts:
-    """By identity, of each source the last offset that is void. Some 170 bytes an identity: a hash of its name, and numbers."""
+    """By identity, of each source the last offset that is void. Some 150 bytes an identity: a hash of its name, and numbers."""
 
     def __init__(self) -> None:
         self._cuts: dict[bytes, bytes] = {}

@@ -192,6 +192,32 @@ def test_folded_from_the_beginning_it_is_the_same(rng: Random, n: int, duplicate
 
 
 @lives
+@given(randoms, st.integers(2, 30))
+def test_what_is_told_late_is_heeded_by_who_has_gone_on_without(rng: Random, n: int) -> None:
+    """Its publication was under way while the store came back from before it, and events were folded again, and new ones."""
+    log = write(rng, n)
+    worker = Worker(rng, log)
+    before = rng.randint(0, len(worker.arrivals))
+    backup = rng.randint(0, before)
+    worker.apply(worker.arrivals[:backup])
+    worker.backups.append((worker.stored, backup))
+    worker.apply(worker.arrivals[backup:before])
+    worker.clock_ms = LATER_MS
+    worker.apply(())
+    worker.under_way = (
+        [effect.value for effect in decode(worker.stored).effects if effect.topic == EXPIRED] if worker.stored else []
+    )
+    worker.stored, worker.at = worker.backups[-1]
+    worker.clock_ms = 0  # of whoever takes over, who waits for what is unread
+    again = rng.randint(backup, len(worker.arrivals))
+    worker.apply(worker.arrivals[backup:again])
+    worker.arrive()
+    worker.hear()
+    worker.apply(worker.arrivals[again:])
+    assert told(worker.end()) == expected(log, worker.topic), readable(log)
+
+
+@lives
 @given(randoms, st.integers(1, 20))
 def test_it_ends(rng: Random, n: int) -> None:
     """Silent for long enough it is empty, and a day later nothing is there; by ticks at the moments that it says itself."""

@@ -12,6 +12,7 @@ stages_wrong     customers whose stage is not what the oracle says as of the end
 indexes_wrong    entries of the store's indexes that are not what the states say, or that are missing
 views_wrong      customers of whom readers see something else than their state shows
 effects_left     states that still hold effects, though all is quiet
+not_expired      anonymous fragments that were idle for long enough, and still hold something
 died             workers that ended themselves
 stuck            in peace, the last worker did not come to an end
 """
