@@ -143,7 +143,8 @@ def encode(state: State) -> bytes:
     if activity is not None and len(activity.days) >= PACK_DAYS:
         packed = pack_days(state.parts)
         try:
-            return _compress_packed(_encode(state))
+            if isinstance(activity.days, list):  # by which `decode` knows; they are not where they lie too far apart
+                return _compress_packed(_encode(state))
         finally:
             put_back(packed)
     blob = _encode(state)

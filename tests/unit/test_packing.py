@@ -56,6 +56,15 @@ def test_rows_of_format_2_are_read() -> None:
     assert parts.behaviour.days == {20_000: 5, 20_002: -6, 20_003: 7}
 
 
+def test_where_active_days_lie_too_far_apart_no_days_are_packed() -> None:
+    """They do while a fragment is not looked at: what of them has left the windows is let go of when it is."""
+    state = lively().known
+    first = min(state.parts.activity.days)
+    state.parts.activity.days[first - SPAN_MAX] = 1
+    before = msgspec.msgpack.encode(state)
+    assert msgspec.msgpack.encode(decode(encode(state))) == before
+
+
 def lively_parts() -> Any:
     if not _known:
         _known.append(lively().known)
