@@ -109,9 +109,11 @@ def draw_linked(seed: int) -> tuple[Shape, Faults]:
 
 
 def draw_idle(seed: int) -> tuple[Shape, Faults]:
-    """Worlds with few links, in which fragments expire and come back."""
+    """Worlds with few links, in which fragments expire and come back, and the store does so too."""
     shape, faults = draw(seed)
-    return replace(shape, links=0.05, idle_days=2 + seed % 12), faults
+    if seed % 3:
+        faults = replace(faults, lost_tail=0.1, wipe=0.05)
+    return replace(shape, links=0.05, idle_days=2 + seed % 12, step_ms=max(DAY_MS, shape.step_ms)), faults
 
 
 def draw_crowds(seed: int) -> tuple[Shape, Faults]:

@@ -8,7 +8,6 @@ from unittest.mock import patch
 import pytest
 
 from portrait import expiry
-from portrait.state import State
 from streams import profiles
 from streams.cuts import Cuts
 from tests.simulation.mechanisms import Mechanism, Patches
@@ -17,7 +16,7 @@ from tests.simulation.shape import draw_idle
 from tests.simulation.simulate import simulate
 
 SEEDS = 25
-WITHIN = 60
+WITHIN = 100
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
@@ -50,11 +49,6 @@ def _stale() -> Patches:
     return [patch.object(profiles, "evolve_anonymous", known)]
 
 
-def _removal() -> Patches:
-    """Keys of whoever is empty are removed, and nothing remembers it."""
-    return [patch.object(module, "begun", lambda cut: State()) for module in (profiles, expiry)]
-
-
 def _sweep() -> Patches:
     """Nobody is ever due to expire."""
     return [patch.object(profiles, "idle_ms_of", lambda name, rule: 0)]
@@ -64,7 +58,6 @@ TAKEN_OUT = (
     Mechanism("the record", "what expires is not told", "lost", WITHIN, _record, draw_idle),
     Mechanism("hearing it", "workers don't hear what has expired", "double", WITHIN, _cuts, draw_idle),
     Mechanism("emptying", "a state from before a cut goes on", "double", WITHIN, _stale, draw_idle),
-    Mechanism("beginning after it", "an identity begins without its cut", "double", WITHIN, _removal, draw_idle),
     Mechanism("the tick", "nobody is due to expire", "not_expired", WITHIN, _sweep, draw_idle),
 )
 
