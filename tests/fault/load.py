@@ -77,12 +77,14 @@ def generation(load: Load, number: int) -> Iterator[Parcel]:
     people = Population(Random(f"{load.seed}/{number}"), customers=load.customers, start_ms=start_ms, end_ms=end_ms)
     chance = Random(f"mess {load.seed}/{number}")
     # Not the population's own links, which could name anybody: half of the people must never be linked (tests/fault/links.py).
-    history: Iterable[Parcel] = (
-        parcel for parcel in map(parcel_of, people.history()) if b'"type":"identity.' not in (parcel.value or b"")
-    )
+    history: Iterable[Parcel] = (parcel for parcel in map(parcel_of, people.history()) if not _links(parcel.value or b""))
     if load.links or load.unlinks:
         history = linked(history, Random(f"links {load.seed}/{number}"), links=load.links, unlinks=load.unlinks)
     return mess(history, chance, duplicates=load.duplicates, disorder=load.disorder, poison=load.poison)
+
+
+def _links(value: bytes) -> bool:
+    return b'"type":"identity.' in value or b'"identities":[' in value
 
 
 class Sender:

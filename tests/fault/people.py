@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from oracle import score
+from oracle.identities import Word, words
 from oracle.ledger import Ledger
 from oracle.rules import CAME_BACK, COMPLAINED, FELL, RISK_ROSE, VALUED_ORDERS, VALUED_SPENT_MINOR
 from oracle.tools import day_of, of_type
 from portrait.state import State
 from schemas.complaints import ComplaintOpened
-from schemas.customers import IdentityLinked, IdentityUnlinked
 from schemas.event import Event
 from schemas.orders import OrderPlaced
 from schemas.outputs import Action
@@ -34,9 +34,9 @@ class People:
 
     def __init__(self, said: Sequence[Event], models: Iterable[score.Model], views: Mapping[str, Mapping[str, bytes]]) -> None:
         """``models`` that were ever published; ``views`` by identity."""
-        self._said: dict[frozenset[str], list[Event]] = defaultdict(list)
-        for event in of_type(said, IdentityLinked, IdentityUnlinked):
-            self._said[frozenset((event.customer_id, event.data.other))].append(event)
+        self._said: dict[frozenset[str], list[Word]] = defaultdict(list)
+        for word in (word for event in said for word in words(event)):
+            self._said[frozenset((word.key, word.other))].append(word)
         self._household, self._person = persons.households(said), persons.persons(said)
         self._models = list(models)
         self._views = views
@@ -117,23 +117,17 @@ class People:
             yield Wrong("scores_wrong", f"risk of {person}: {state.risk} stored, {right} from all fragments, model {state.model}")
 
     def _compare_link(self, a: str, b: str, states: Mapping[str, State], verdict: Verdict) -> None:
-        """Both ends hold the last word about the two, unless one of them is shared and knows of none."""
-        words = self._said[frozenset((a, b))]
-        last = max(words, key=_order)
+        """Both ends hold the last word about the two, unless one of them has had too many, and keeps none."""
+        last = max(self._said[frozenset((a, b))], key=lambda word: word.order)
         for one, other in ((a, b), (b, a)):
             links = states[one].links if one in states else None
             link = links.others.get(other) if links is not None else None
-            if links is not None and links.shared and link is None:
+            if links is not None and links.full and link is None:
                 continue
             told = (link.ms, link.on) if link is not None else None
-            if told != (last.time_ms, isinstance(last.data, IdentityLinked)):
+            if told != (last.ms, last.on):
                 verdict.links_wrong += 1
-                verdict.notes.append(f"{one} holds {told} of {other}, not {(last.time_ms, type(last.data).__name__)}")
-
-
-def _order(event: Event) -> tuple[int, bool, int]:
-    """As docs/facts.md has it: of one time the end of a link stands, and else the greatest hash."""
-    return event.time_ms, isinstance(event.data, IdentityUnlinked), int.from_bytes(event.hash, "little")
+                verdict.notes.append(f"{one} holds {told} of {other}, not {(last.ms, last.on)}")
 
 
 def again(actions: Iterable[Action]) -> int:
