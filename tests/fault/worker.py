@@ -18,6 +18,7 @@ from typing import Any
 import redis.asyncio.connection
 import uvloop
 
+import portrait.expiry
 import streams.profiles
 import streams.transport
 import streams.worker
@@ -168,7 +169,7 @@ def work(environment: Mapping[str, str], log: Path) -> None:
     streams.worker.RedisStore = PointedStore  # type: ignore[misc]
     streams.worker.FaustLog = PointedLog  # type: ignore[misc]
     streams.profiles.encode = FATE.encode
-    streams.profiles.evolve = TRACER.evolve
+    streams.profiles.evolve = portrait.expiry.evolve = TRACER.evolve  # of whoever can expire, and of all others
     streams.profiles.evolve_persons = TRACER.evolve_persons
     settle.RULES = (*settle.RULES, EVERY_COMPLAINT)  # what must come, whoever the customer goes by, and whatever Redis loses
     point_link()
