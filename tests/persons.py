@@ -74,7 +74,8 @@ def leads(person: str, members: Sequence[str], states: Mapping[str, State], goes
 
 
 def shown(person: str, state: State, view: Fields, events: Sequence[Event], days: Iterable[int]) -> Iterator[Wrong]:
-    """The stage as of one of the ``days``, and how many events readers see. ``events``: of the whole person, at least one."""
+    """The stage as of one of the ``days``, and how many events and purchase days readers see. ``events``: of the whole person, at
+    least one."""
     first_day, bought = day_of(min(event.time_ms for event in events)), purchase_days(events)
     right = {stage_of(bought, first_day, day).name for day in days}
     if state.stage not in right:
@@ -82,6 +83,9 @@ def shown(person: str, state: State, view: Fields, events: Sequence[Event], days
     seen = json.loads(view.get("activity", b'{"events": {"total": 0}}'))["events"]["total"]
     if seen != len(events):
         yield Wrong("views_wrong", f"{person} shows {seen} of {len(events)} events")
+    days_seen = json.loads(view.get("lifecycle", b"{}")).get("purchase_days", 0)
+    if days_seen != len(bought):
+        yield Wrong("views_wrong", f"{person} shows {days_seen} of {len(bought)} purchase days")
 
 
 def is_settled(mine: State, fragments: Sequence[State]) -> bool:

@@ -18,6 +18,7 @@ import redis
 from oracle import facts as oracle_facts
 from oracle import log as oracle_log
 from oracle import score
+from oracle.identities import words
 from oracle.refold import Place
 from portrait.evolve import due_ms, external_ids
 from portrait.models.churn import MODEL
@@ -25,9 +26,9 @@ from portrait.state import State, decode, facts
 from portrait.tags import held
 from profile_store.keys import external_field, shard_keys
 from schemas.event import Event
-from schemas.identity import LINKS, Namer
+from schemas.identity import Namer
 from schemas.outputs import Action, ActionEvent, History, Lesson, Snapshot
-from schemas.registry import ACTIONS, DEAD_LETTERS, EVENT_TOPICS, LESSONS, MODELS, TYPES
+from schemas.registry import ACTIONS, DEAD_LETTERS, EVENT_TOPICS, LESSONS, MODELS
 from streams import kafka
 from streams.settings import Settings
 from tests.fault import commits, trace
@@ -40,7 +41,6 @@ from tests.persons import is_torn, unseen
 from tests.simulation.rules import EVERY_COMPLAINT
 
 KEYS = shard_keys("", 1)[0]
-LINKS_TOPIC = TYPES["identity.linked"][0].name
 HORIZON_DAYS = Settings().horizon_days
 CODES = {topic.name: topic.code for topic in EVENT_TOPICS}
 NONCE_BYTES = 8
@@ -186,10 +186,14 @@ async def read_events(
 
 
 async def read_links(bootstrap: str) -> list[Event]:
-    """All that was said of links."""
-    reader = oracle_log.Reader(named=Namer().named)
-    found = [reader.take(record) async for record in kafka.read_topic(bootstrap, LINKS_TOPIC)]
-    return [event for event in found if isinstance(event, Event) and type(event.data) in LINKS]
+    """All events that say something of links; others may carry it too."""
+    reader, found = oracle_log.Reader(named=Namer().named), list[Event]()
+    for topic in EVENT_TOPICS:
+        async for record in kafka.read_topic(bootstrap, topic.name):
+            event = reader.take(record)
+            if isinstance(event, Event) and any(words(event)):
+                found.append(event)
+    return found
 
 
 def compare(customer_id: str, events: list[Event], state: State | None, at_ms: int, verdict: Verdict) -> None:

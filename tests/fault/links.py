@@ -20,6 +20,8 @@ from schemas.registry import TYPES
 HOUSEHOLD = 4
 #: Of what somebody of these households does: so much under another identity than the customer's.
 ELSEWHERE = 0.3
+#: And so much carries one more of their identities, which is a link as well.
+CARRIED = 0.02
 MISTAKEN, DECIDED = 0.1, 0.15
 CONFIDENCES = (1, 1, 0.95, 0.6, 0.3)
 #: An unlink ends one of the last so many links, or what has been said anew since.
@@ -62,6 +64,8 @@ def linked(history: Iterable[Parcel], chance: Random, *, links: float, unlinks: 
             known[customer] = None
             if parcel.topic != TOPIC and chance.random() < ELSEWHERE:  # an external id stays with one identity
                 parcel = parcel._replace(key=chance.choice(identities(customer)[1:]).name.encode())
+            if chance.random() < CARRIED:
+                parcel = _carrying(parcel, chance.choice(identities(customer)).name)
         yield parcel
         drawn = chance.random()
         if known and drawn < links:
@@ -70,6 +74,11 @@ def linked(history: Iterable[Parcel], chance: Random, *, links: float, unlinks: 
             yield _said("identity.linked", f"link-{number}", parcel.time_ms, pair, chance)
         elif said and links <= drawn < links + unlinks:
             yield _said("identity.unlinked", f"unlink-{number}", parcel.time_ms, chance.choice(said), chance)
+
+
+def _carrying(parcel: Parcel, name: str) -> Parcel:
+    value = (parcel.value or b"").replace(b'"data":{', b'"data":{"identities":["%b"],' % name.encode(), 1)
+    return parcel._replace(value=value)
 
 
 def _pair(chance: Random, customer: int) -> tuple[Identity, Identity]:

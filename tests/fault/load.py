@@ -22,12 +22,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from cli.parcel import Parcel
-from cli.population import DAY_MS, Population
+from cli.population import DAY_MS, Emitted, Population
 from cli.population.mess import mess
 from cli.simulate import parcel_of
 from schemas.registry import TYPES
 from tests.fault.links import linked
 
+LINKS = "identity."
 START_MS = 946_684_800_000  # 2000
 GENERATION_DAYS = 800
 #: After an outage no more than so many seconds of load are made up for.
@@ -77,14 +78,16 @@ def generation(load: Load, number: int) -> Iterator[Parcel]:
     people = Population(Random(f"{load.seed}/{number}"), customers=load.customers, start_ms=start_ms, end_ms=end_ms)
     chance = Random(f"mess {load.seed}/{number}")
     # Not the population's own links, which could name anybody: half of the people must never be linked (tests/fault/links.py).
-    history: Iterable[Parcel] = (parcel for parcel in map(parcel_of, people.history()) if not _links(parcel.value or b""))
+    history: Iterable[Parcel] = (parcel_of(_alone(told)) for told in people.history() if not told.event["type"].startswith(LINKS))
     if load.links or load.unlinks:
         history = linked(history, Random(f"links {load.seed}/{number}"), links=load.links, unlinks=load.unlinks)
     return mess(history, chance, duplicates=load.duplicates, disorder=load.disorder, poison=load.poison)
 
 
-def _links(value: bytes) -> bool:
-    return b'"type":"identity.' in value or b'"identities":[' in value
+def _alone(told: Emitted) -> Emitted:
+    """Without the identities that it carries."""
+    data = {name: value for name, value in told.event["data"].items() if name != "identities"}
+    return told._replace(event={**told.event, "data": data}) if len(data) < len(told.event["data"]) else told
 
 
 class Sender:

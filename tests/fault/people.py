@@ -117,7 +117,7 @@ class People:
             yield Wrong("scores_wrong", f"risk of {person}: {state.risk} stored, {right} from all fragments, model {state.model}")
 
     def _compare_link(self, a: str, b: str, states: Mapping[str, State], verdict: Verdict) -> None:
-        """Both ends hold the last word about the two, unless one of them has had too many, and keeps none."""
+        """Both ends hold the last word about the two, unless one of them has more others than it keeps, and knows of none."""
         last = max(self._said[frozenset((a, b))], key=lambda word: word.order)
         for one, other in ((a, b), (b, a)):
             links = states[one].links if one in states else None

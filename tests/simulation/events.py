@@ -155,9 +155,9 @@ class Applications:
 
     def _disperse(self) -> None:
         """Half way, some of these links are taken back, all at once; or none of them."""
-        time, parted = _rfc3339(self._world.now_ms), bool(self._crowd) and self._rng.random() < 0.5
+        time = _rfc3339(self._world.now_ms)
         for number, (one, other) in enumerate(self._crowd):
-            if parted and number % 40 == 20:
+            if self._world.shape.parted and number % 40 == 20:
                 data = {"other": other, "kind": "anonymous"}
                 self._tell("customers", one, "identity.unlinked", f"parted-{number}", time, data)
         self._crowd = []

@@ -13,7 +13,7 @@ from streams import loop, profiles
 from streams.intake import take_in
 from tests.simulation import simulate
 from tests.simulation.mechanisms import Mechanism, Patches
-from tests.simulation.shape import draw_crowds, draw_linked
+from tests.simulation.shape import draw_crowds, draw_linked, draw_torn
 
 
 def _mirrors() -> Patches:
@@ -107,9 +107,9 @@ PERSON_MECHANISMS = tuple(
     Mechanism(name, taken_out, counter, within, patches, drawn)
     for name, taken_out, counter, within, patches, drawn in (
         ("mirrors", "the other end of a link does not hear of it", "views_wrong", 60, _mirrors, draw_linked),
-        ("pointers", "who has left is not looked for where they were", "views_wrong", 60, _pointers, draw_linked),
+        ("pointers", "who has left is not looked for where they were", "views_wrong", 200, _pointers, draw_linked),
         ("whole persons", "only identities that the events name are loaded", "views_wrong", 60, _alone, draw_linked),
-        ("settled sum", "nobody sees that a commit was torn", "views_wrong", 60, _settled, draw_linked),
+        ("settled sum", "nobody sees that one of two shards was set back", "views_wrong", 200, _settled, draw_torn),
         ("own fragment first", "those that lead elsewhere are written first", "actions_missing", 60, _leading_first, draw_linked),
         (
             "nothing behind a conflict",

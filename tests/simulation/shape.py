@@ -34,6 +34,7 @@ class Shape:
     links: float = 0.0  # share of links among the events; a quarter as many carry an identity, a fifth as many take one back
     idle_days: int = 0  # after which anonymous fragments expire; above 0 every second identity is one that nobody links
     crowd: str = ""  # many identities, linked in one batch, of the kinds that `tests.simulation.crowds` makes
+    parted: bool = False  # some of these links are taken back, in one batch
 
 
 @dataclass(frozen=True)
@@ -121,4 +122,11 @@ def draw_crowds(seed: int) -> tuple[Shape, Faults]:
     shape, faults = draw(seed)
     crowd = CROWDS[seed % len(CROWDS)]
     roomy = replace(shape, records=60, batch_max=400, piece=400, cache=2000, ticks_at_once=500, shards=1 + seed // 2 % 2)
-    return replace(roomy, links=0.2, crowd=crowd), faults
+    return replace(roomy, links=0.2, crowd=crowd, parted=seed // len(CROWDS) % 2 == 1), faults
+
+
+def draw_torn(seed: int) -> tuple[Shape, Faults]:
+    """Worlds of persons who stand in two shards, of which one alone loses its tail again and again, while little happens."""
+    shape, _ = draw(seed)
+    faults = replace(NO_FAULTS, lost_tail=0.3, rebalance=0.05)
+    return replace(shape, links=0.2, shards=2, records=40, customers=12, step_ms=DAY_MS, late=0.0), faults

@@ -13,6 +13,7 @@ import pytest
 
 from oracle import log as oracle_log
 from oracle import score
+from oracle.identities import words
 from portrait.evolve import Arrival
 from portrait.identity.person import Moment
 from portrait.models import churn
@@ -21,7 +22,7 @@ from portrait.state import State
 from profile_store.contract import Write
 from schemas.complaints import ComplaintOpened
 from schemas.event import Event, decode
-from schemas.identity import LINKS, Namer
+from schemas.identity import Namer
 from schemas.outputs import Action, Reason
 from streams.settings import Settings
 from tests.corekit import HORIZON_DAYS, at, complaint, order
@@ -67,7 +68,7 @@ class Shop:
 
     def judge(self) -> Verdict:
         verdict = Verdict()
-        said = [event for events in self.log.values() for event in events if type(event.data) in LINKS]
+        said = [event for events in self.log.values() for event in events if any(words(event))]
         people = People(said, [MODEL], self.views)
         check_views(self.views, self.states, verdict)
         names = {*self.log, *people.named()}
@@ -159,7 +160,7 @@ def test_an_action_names_what_happened_in_the_household() -> None:
 def told(shop: Shop, *actions: Action) -> Verdict:
     """The verdict on actions, of workers who tell every complaint."""
     verdict = Verdict()
-    people = People([e for events in shop.log.values() for e in events if type(e.data) in LINKS], [], {})
+    people = People([e for events in shop.log.values() for e in events if any(words(e))], [], {})
     by_household: dict[str, list[Action]] = {}
     for each in actions:
         by_household.setdefault(people.household(each.customer_id), []).append(each)
@@ -189,7 +190,7 @@ def test_every_complaint_is_told_whoever_its_customer_goes_by_and_none_that_nobo
 
 def test_what_states_of_persons_held_is_theirs_and_nothing_else_is_excused(tmp_path: Path) -> None:
     shop = Shop()
-    people = People([e for events in shop.log.values() for e in events if type(e.data) in LINKS], [], {})
+    people = People([e for events in shop.log.values() for e in events if any(words(e))], [], {})
     published = {"a": action("stage-fell", "dormant:1"), "b": None, "c": None, "d": action("every-complaint", "K1", "C3")}
     owed = tmp_path / "owed"
     owed.write_text("5 actions a device:d1\n5 lessons b C1\n5 lessons c C3\n5 actions e anonymous:a1\n")
@@ -209,7 +210,7 @@ def test_a_load_of_links_leaves_half_of_the_people_alone() -> None:
     types = Counter(type(event.data).__name__ for event in events if isinstance(event, Event))
     assert 0.045 < types["IdentityLinked"] / len(sent) < 0.055
     assert 0.008 < types["IdentityUnlinked"] / len(sent) < 0.012
-    said = [event for event in events if isinstance(event, Event) and type(event.data) in LINKS]
+    said = [event for event in events if isinstance(event, Event) and any(words(event))]
     people = People(said, [], {})
     alone = {parcel.key for parcel in sent if parcel.key is not None and not people.are_linked(parcel.key.decode())}
     assert 25 <= len(alone) <= 40
