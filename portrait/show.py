@@ -19,7 +19,7 @@ from portrait.models.value import BUYS_DIGITS, Value, shown_value
 from portrait.settle import Settling, expect
 from portrait.state import State
 from portrait.structures import DAY_MS, NEVER
-from portrait.tags.held import LOOKS, STANDING_LOOKS, TAGS_MAX, Held, heaviest, looked_at, told
+from portrait.tags.held import LOOKS, STANDING_LOOKS, TAGS_MAX, Held, found_in, heaviest, looked_at, looked_at_all, told
 from portrait.tags.registry import DIGEST
 from portrait.tags.standing import risk_step, standing_of
 
@@ -101,6 +101,8 @@ def _derive(work: Settling, numbers: Iterable[int], tag_all: bool, fields: dict[
     ``tag_all``: the tags are others than those that the state was tagged with."""
     state = work.state
     shown, due_days, facts = state.shown, state.due_days, facts_of(state)
+    looked: list[int] = []
+    found: Held = {}
     for number in numbers:
         dimension = DIMENSIONS[number]
         view, due_day = dimension.derive(facts)
@@ -122,7 +124,10 @@ def _derive(work: Settling, numbers: Iterable[int], tag_all: bool, fields: dict[
                 fields[dimension.name] = said
             elif not tag_all:
                 continue
-        state.tags = looked_at(state.tags, LOOKS[number], view)
+            found.update(found_in(LOOKS[number], view))
+        looked.append(number)
+    if looked:
+        state.tags = looked_at_all(state.tags, looked, found)
     state.tagged = DIGEST
 
 

@@ -25,7 +25,8 @@ def on_days(facts: Facts) -> bool:
         return False
     if len(activity.weekdays or ()) >= DAYS_LEAST or facts.rhythm.count >= DAYS_LEAST:
         return True
-    return sum([facts.today - day < WINDOW_DAYS for day in activity.days]) >= DAYS_LEAST
+    days = activity.days
+    return len(days) >= DAYS_LEAST and sum([facts.today - day < WINDOW_DAYS for day in days]) >= DAYS_LEAST
 
 
 def used(parts: Any) -> Mapping[str, int]:

@@ -28,7 +28,9 @@ class Media(View, frozen=True, kw_only=True):
 
 def derive(facts: Facts) -> tuple[View | None, int]:
     behaviour = facts.parts.behaviour
-    daypart, best_hour = usual_daypart(facts), _best_hour(facts)
+    hours, n = _hours(facts, DAYPART_LEAST)
+    daypart = _daypart(facts, hours) if hours else None
+    best_hour = _best_hour(hours) if n >= HOUR_LEAST else None
     form = leaning(behaviour.content) if behaviour is not None else None
     topic = leaning(behaviour.topics) if behaviour is not None else None
     if daypart is best_hour is form is topic is None:
@@ -37,9 +39,11 @@ def derive(facts: Facts) -> tuple[View | None, int]:
 
 
 def usual_daypart(facts: Facts) -> Trait | None:
-    hours = _hours(facts, DAYPART_LEAST)
-    if not hours:
-        return None
+    hours, _ = _hours(facts, DAYPART_LEAST)
+    return _daypart(facts, hours) if hours else None
+
+
+def _daypart(facts: Facts, hours: dict[str, int]) -> Trait | None:
     parts: dict[str, int] = {}
     for hour, n in hours.items():
         if hour != MORE:
@@ -48,17 +52,15 @@ def usual_daypart(facts: Facts) -> Trait | None:
     return leaning(parts, DAYPART_LEAST + refusals(facts.parts))
 
 
-def _hours(facts: Facts, least: int) -> dict[str, int]:
-    """Local hour -> what they did then, if that is enough to tell of a habit."""
+def _hours(facts: Facts, least: int) -> tuple[dict[str, int], int]:
+    """Local hour -> what they did then, and how much that is without refusals; nothing, if it isn't enough to tell of a habit."""
     activity = facts.parts.activity
     hours: dict[str, int] = (activity.hours if activity is not None else None) or {}
-    return hours if sum(hours.values()) >= least + refusals(facts.parts) and on_days(facts) else {}
+    n = sum(hours.values()) - refusals(facts.parts) if hours else 0
+    return (hours, n) if n >= least and on_days(facts) else ({}, 0)
 
 
-def _best_hour(facts: Facts) -> int | None:
-    hours = _hours(facts, HOUR_LEAST)
-    if not hours:
-        return None
+def _best_hour(hours: dict[str, int]) -> int:
     return min((-n, int(hour)) for hour, n in hours.items() if hour != MORE)[1]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from portrait.dimensions.base import Dimension, Facts, at_least, ranked, trait
+from portrait.dimensions.base import Dimension, Facts, at_least, trait
 from portrait.structures import DAY_MS, MORE, NEVER
 from schemas.profile import Trait, View
 from schemas.social import TOPIC as SOCIAL
@@ -48,23 +48,26 @@ def derive(facts: Facts) -> tuple[View | None, int]:
     sources = facts.parts.sources
     if sources is None:
         return None, NEVER
-    counts: dict[str, int] = {}
     by_party: dict[str, int] = {}
-    latest = 0
+    latest = total = 0
+    rows: list[tuple[int, str, str, int]] = []
     for name, (n, topic, ms) in sources.by_name.items():
         if name != MORE:
-            counts[name] = n
             whose = party(name, topic)
             by_party[whose] = by_party.get(whose, 0) + n
-            latest = max(latest, ms)
+            total += n
+            if ms > latest:
+                latest = ms
+            rows.append((-n, name, whose, ms))
+    if len(rows) > 1:
+        rows.sort()
     shown: dict[str, Source] = {}
     fresh, due_day = freshness(latest, facts.today)
-    for name in ranked(counts, SHOWN):
-        n, topic, ms = sources.by_name[name]
-        told, leaves = freshness(ms, facts.today)
-        shown[name] = _source(party(name, topic), at_least(n), told)
-        due_day = min(due_day, leaves)
-    total = sum(counts.values())
+    for minus_n, name, whose, ms in rows[:SHOWN]:
+        told, leaves = freshness(ms, facts.today) if ms != latest else (fresh, due_day)
+        shown[name] = _source(whose, at_least(-minus_n), told)
+        if leaves < due_day:
+            due_day = leaves
     mostly = max(by_party, key=lambda name: (by_party[name], TRUST[name])) if len(by_party) > 1 else next(iter(by_party))
     view = Provenance(
         sources=shown, fresh=fresh, mostly=trait(mostly, by_party[mostly], total), reliable=_reliable(by_party, total)

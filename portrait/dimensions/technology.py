@@ -82,8 +82,9 @@ def _service(own: int, human: int) -> Trait | None:
 
 def _adoption(facts: Facts, uses: int, newness: float, devices: int) -> Trait | None:
     bought = facts.parts.consumption
-    items = (bought.items if bought is not None else None) or {}
-    lines = sum(items.values()) + items.get(MORE, 0) * ITEMS_MAX  # each line that made no new key took one from all of them
+    items = bought.items if bought is not None else None
+    # Each line that made no new key took one from all of them.
+    lines = sum(items.values()) + items.get(MORE, 0) * ITEMS_MAX if items else 0
     known = lines >= LEAST_LINES
     if not known and uses < LEAST_USES:
         return None

@@ -5,7 +5,7 @@ Tags are made anew where what they rest on has changed, and only there: the pric
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from portrait.tags.base import SURE_LEAST, SURE_STEPS, Sign, Tag
@@ -44,27 +44,32 @@ def arranged(tags: Sequence[Tag]) -> Looks:
 
 def looked_at(held: Held, looks: Looks, said: Any) -> Held:
     """``held`` after these tags were looked at anew; ``said``: what they rest on, None: nothing. Itself, if nothing changed."""
-    found = _found(looks, said) if said is not None else {}
+    found = found_in(looks, said) if said is not None else {}
     rested = looks.numbers.intersection(held) if held else _NONE
     if not found and not rested:
         return held  # most dimensions give most customers no tag
-    changed: Held | None = None
-    for number in rested.union(found):
-        steps = found.get(number, 0)
-        if steps < _LEAST:
-            steps = 0
-        if steps != held.get(number, 0):
-            if changed is None:
-                changed = dict(held)
-            if steps:
-                changed[number] = steps
-            else:
-                del changed[number]
-    return held if changed is None else changed
+    return _instead(held, rested, found)
 
 
-def _found(looks: Looks, said: Any) -> Held:
-    """The tags that hold by what is said, with how sure each is."""
+def looked_at_all(held: Held, dimensions: Collection[int], found: Held) -> Held:
+    """``held`` after the tags of these derived dimensions were looked at anew; ``found``: those that hold. Itself, as above."""
+    rested = [number for number in held if _RESTS_ON.get(number) in dimensions] if held else _NONE
+    if not found and not rested:
+        return held
+    return _instead(held, rested, found)
+
+
+def _instead(held: Held, rested: Collection[int], found: Held) -> Held:
+    """``held`` with what was found in place of what rested on the same."""
+    if len(rested) == len(found) and all(held.get(number) == steps for number, steps in found.items()):
+        return held
+    changed = {number: steps for number, steps in held.items() if number not in rested}
+    changed.update(found)
+    return changed
+
+
+def found_in(looks: Looks, said: Any) -> Held:
+    """The tags that hold by what is said, with how sure each is; not those that are no ground to act on."""
     found: Held = {}
     for member, holding in looks.by_member:
         told = getattr(said, member)
@@ -76,7 +81,7 @@ def _found(looks: Looks, said: Any) -> Held:
         sign = look(said)
         if sign is not None:
             found[number] = int(sign.sure * SURE_STEPS + 0.5)
-    return found
+    return {number: steps for number, steps in found.items() if steps >= _LEAST} if found else found
 
 
 def _values(told: Any) -> Sequence[tuple[str, float]]:
@@ -93,6 +98,8 @@ def _values(told: Any) -> Sequence[tuple[str, float]]:
 
 #: For each derived dimension, by its number; and for the standing.
 LOOKS: tuple[Looks, ...] = tuple(arranged(tags) for tags in RESTING_ON)
+#: Tag -> the number of the derived dimension that it rests on.
+_RESTS_ON = {number: dimension for dimension, looks in enumerate(LOOKS) for number in looks.numbers}
 STANDING_LOOKS = arranged(OF_STANDING)
 
 
