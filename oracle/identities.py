@@ -14,6 +14,11 @@ from schemas.event import Event
 KINDS = ["customer", "external", "phone", "email", "social", "device", "anonymous"]
 NOBODY = {"anonymized", "anonymous", "default", "deleted", "example", "guest", "nil", "none", "null", "nan", "n/a", "na", "test",
           "tester", "undefined", "unknown"}  # fmt: skip
+NO_LOCAL = {"anonymized", "anonymous", "deleted", "example", "none", "null", "n/a", "test", "undefined", "unknown"}
+SYNONYMS = {
+    "email": "e-mail e_mail mail mailto email_address email-address 邮箱 电子邮件",
+    "phone": "tel telephone mobile cell cellphone msisdn phone_number phone-number 电话 手机 手机号",
+}
 NO_HOST = {"test.com", "example.com", "example.org", "example.net", "localhost", "invalid", "none.com"}
 NO_NUMBER = {"0", "1", "-1"}
 KEPT_MAX, OTHERS_MAX, PERSON_MAX, TOGETHER_MAX, CUSTOMERS_MAX, SURE = 128, 64, 64, 256, 3, 0.5
@@ -175,6 +180,9 @@ def _meant(word: str) -> str:
     """A publisher's word for a kind; one that nobody knows says that it is a customer."""
     shown = (c for c in unicodedata.normalize("NFKC", word) if unicodedata.category(c) not in ("Cc", "Cf"))
     kind = "".join(shown).strip().casefold()
+    for meant, synonyms in SYNONYMS.items():
+        if kind in synonyms.split():
+            return meant
     return kind if kind in KINDS else "customer"
 
 
@@ -188,7 +196,7 @@ def _nobody(name: str) -> bool:
         value = value.split(":", 1)[1] if ":" in value else ""
     if kind == "email":
         local, host = value.rsplit("@", 1) if "@" in value else ("", value)
-        return host in NO_HOST or local in NOBODY
+        return host in NO_HOST or local in NO_LOCAL
     letters = "".join(c for c in value if c.isalnum())
     if kind == "phone":
         digits = letters.removeprefix("86")

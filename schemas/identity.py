@@ -27,6 +27,12 @@ RANK = {kind: rank for rank, kind in enumerate(KINDS)}
 #: Kinds of which a person has one, unless somebody decided that two are one person's.
 UNIQUE = frozenset((CUSTOMER,))
 PERSONAL = frozenset(("email", "phone"))
+#: Other words for these two, which publishers use as well: an address must not stand in the clear for the sake of a hyphen.
+OTHER_WORDS = dict.fromkeys(("e-mail", "e_mail", "mail", "mailto", "email_address", "email-address", "邮箱", "电子邮件"), "email")
+OTHER_WORDS |= dict.fromkeys(
+    ("tel", "telephone", "mobile", "cell", "cellphone", "msisdn", "phone_number", "phone-number"), "phone"
+)
+OTHER_WORDS |= dict.fromkeys(("电话", "手机", "手机号"), "phone")
 #: Their values name a platform or system first: ``social:weibo:HANDLE``.
 SCOPED = frozenset(("social", "external"))
 HASH_BYTES = 16
@@ -43,6 +49,8 @@ COUNTRY = "86"
 #: Where nothing was known, programs write such values: they belong to many people, or to nobody.
 BLOCKED_WORDS = frozenset(("anonymized", "anonymous", "default", "deleted", "example", "guest", "nil", "none", "null", "nan"))
 BLOCKED_WORDS |= {"n/a", "na", "test", "tester", "undefined", "unknown"}
+#: In front of an @: who is called Nan is somebody, and so may be a guest.
+BLOCKED_LOCALS = BLOCKED_WORDS - {"default", "guest", "na", "nan", "nil", "tester"}
 BLOCKED_NUMBERS = frozenset(("0", "1", "-1"))
 BLOCKED_HOSTS = frozenset(("test.com", "example.com", "example.org", "example.net", "localhost", "invalid", "none.com"))
 _RUN = re.compile(r"(.)\1*")  # one and the same character
@@ -68,7 +76,7 @@ class BadIdentity(ValueError):
 def identity_of(text: str, secret: bytes, country: str = COUNTRY) -> Identity:
     """The identity that a key names. ``secret``: 1 to 64 bytes. Raises BadIdentity."""
     form = _FORM.fullmatch(text)
-    kind = _plain(form[1]).casefold() if form else CUSTOMER
+    kind = _word(form[1]) if form else CUSTOMER
     if form is None or kind not in RANK or kind == CUSTOMER:
         return Identity(CUSTOMER, text)
     return _typed(kind, form[2], secret, country)
@@ -96,8 +104,13 @@ def kind_of(name: str) -> str:
 
 def kind_told(kind: str) -> str:
     """What a publisher's word for a kind means. One that nobody knows (member, user) is a customer, whom no rule merges."""
-    word = _plain(kind).casefold()
+    word = _word(kind)
     return word if word in RANK else CUSTOMER
+
+
+def _word(kind: str) -> str:
+    word = _plain(kind).casefold()
+    return OTHER_WORDS.get(word, word)
 
 
 def others_of(event: Event) -> list[str]:
@@ -117,7 +130,7 @@ def is_blocked(name: str) -> bool:
         value = value.partition(":")[2]
     if kind == "email":
         local, _, host = value.rpartition("@")
-        return host in BLOCKED_HOSTS or local in BLOCKED_WORDS
+        return host in BLOCKED_HOSTS or local in BLOCKED_LOCALS
     bare = "".join(character for character in value if character.isalnum())
     if kind == "phone":
         bare = bare.removeprefix(COUNTRY)
@@ -128,10 +141,11 @@ def is_blocked(name: str) -> bool:
 def _typed(kind: str, value: str, secret: bytes, country: str) -> Identity:
     scope = ""
     if kind in SCOPED:
-        scope, colon, value = value.partition(":")
-        scope = _plain(scope).casefold() + ":"
-        if not colon or len(scope) < 2:
+        scoped = _FORM.fullmatch(value)
+        scope, value = (_plain(scoped[1]).casefold(), scoped[2]) if scoped else ("", value)
+        if not scope or ":" in scope:  # ⩴ is made of colons, too
             raise BadIdentity(f"an identity of the kind {kind} names where it is known: {kind}:NAME:VALUE")
+        scope += ":"
     if kind in PERSONAL and _HASH.fullmatch(value):  # as operators see it
         return Identity(kind, f"{kind}:{value}")
     value = _NORMAL[kind](value, country) if kind in _NORMAL else _plain(value)
@@ -218,7 +232,7 @@ def _phone(text: str, country: str) -> str:
     """The digits of E.164: with a plus or 00 as they are, else of ``country``, without the 0 that is dialled within it."""
     if text.startswith(HASHED):
         return _already(text)
-    plain = _plain(text)
+    plain = _plain(text).replace("(0)", "").lstrip("( ")
     digits = "".join(str(unicodedata.decimal(c)) for c in plain if unicodedata.decimal(c, None) is not None)
     if any(c.isalpha() for c in plain):
         raise BadIdentity("not a telephone number: it holds letters")
@@ -234,7 +248,7 @@ def _already(text: str) -> str:
 
 
 def _social(text: str, country: str) -> str:
-    return _plain(text).casefold().removeprefix("@")
+    return _plain(text).casefold().lstrip("@ ")
 
 
 _NORMAL = {"email": _email, "phone": _phone, "social": _social}

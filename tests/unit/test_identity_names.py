@@ -85,13 +85,44 @@ def test_values_that_stand_for_nobody_are_blocked_and_need_no_hash(key: str) -> 
     assert is_blocked(name) and oracle.identities._nobody(name)
 
 
+@pytest.mark.parametrize(
+    ("word", "kind", "value"),
+    [*((word, "email", "lin@shop.cn") for word in ("e-mail", "E-Mail", "mail", "mailto", "邮箱")),
+     *((word, "phone", "13800138001") for word in ("tel", "Mobile", "msisdn", "手机号"))],
+)  # fmt: skip
+def test_other_words_for_addresses_and_numbers_hash_them_too(word: str, kind: str, value: str) -> None:
+    asked = identity_of(f"{kind}:{value}", SECRET)
+    assert kind_told(word) == oracle.identities._meant(word) == kind
+    assert identity_of(f"{word}:{value}", SECRET) == linked_of(value, word, SECRET) == asked
+    with pytest.raises(BadIdentity):
+        linked_of(value, word, b"")
+
+
+@pytest.mark.parametrize("key", ["social:weibo:@@Lin", "social:weibo:@ lin", "social:weibo： @@ lin", "social：Weibo:lin"])
+def test_a_handle_is_the_same_with_any_number_of_signs(key: str) -> None:
+    assert identity_of(key, b"").id == "social:weibo:lin"
+
+
+def test_a_scope_ends_at_the_first_colon_of_any_width() -> None:
+    assert identity_of("external:a：b:c", b"").id == "external:a:b:c" == identity_of("external:a:b:c", b"").id
+    with pytest.raises(BadIdentity):
+        identity_of("external:a⩴:c", b"")
+
+
+@pytest.mark.parametrize("text", ["(+86) 138 0013 8001", "+86 (0)138-0013-8001", "0086 13800138001", "＋86 13800138001"])
+def test_usual_spellings_of_a_number_are_one(text: str) -> None:
+    assert identity_of(f"phone:{text}", SECRET) == identity_of("phone:13800138001", SECRET)
+
+
 @pytest.mark.parametrize("key", ["phone:00000000", "phone:3333 333", "phone:0012345678", "email:Test@test.com", "device:null"])
 def test_a_name_is_its_own_name_also_of_nobody(key: str) -> None:
     name = identity_of(key, b"").id
     assert identity_of(name, b"").id == identity_of(name, SECRET, "44").id == name
 
 
-@pytest.mark.parametrize("key", ["email:lin@shop.cn", "phone:13800138001", "device:a1b2", "C1", "1", "1111", "social:weibo:lin"])
+@pytest.mark.parametrize(
+    "key", ["email:lin@shop.cn", "phone:13800138001", "device:a1b2", "C1", "1", "1111", "social:weibo:lin", "email:nan@shop.cn"]
+)
 def test_values_of_somebody_are_not(key: str) -> None:
     name = identity_of(key, SECRET).id
     assert not is_blocked(name) and not oracle.identities._nobody(name)
