@@ -184,7 +184,8 @@ class Profiles:
             last = positions if number == len(pieces) and not lost else NOWHERE
             first = [_write(one.name, entries[one.name], one.change) for one in turned if not one.leads]
             leading = [_write(one.name, entries[one.name], one.change) for one in turned if one.leads]
-            missed = await self._commit_persons(first, leading, last)
+            homes = {one.name: entries[one.name] for one in turned if not one.leads and one.change.state.members}
+            missed = await self._commit_persons(first, leading, homes, last)
             lost |= missed
             ours = [one.name for one in turned if one.name not in missed]
             done += len(ours)
@@ -193,12 +194,13 @@ class Profiles:
         return done, lost
 
     async def _commit_persons(
-        self, first: list[Write], leading: list[Write], positions: Mapping[TP, Position]
+        self, first: list[Write], leading: list[Write], homes: Mapping[str, Cached], positions: Mapping[TP, Position]
     ) -> dict[str, None]:
-        """Fragments that lead elsewhere behind those that they lead to, which hold the effects of their events.
+        """Fragments that lead elsewhere behind those that they lead to (``homes``), which hold the effects of their events.
 
-        A fragment that had an event whose effects were not kept anywhere would pass over it the next time. Returns who was not
-        written.
+        A fragment that had an event whose effects were not kept anywhere would pass over it the next time. Homes are written
+        again beside what leads to them, as they are: another worker that has read one of them in between, but not yet what leads
+        there, either meets the new nonce, or is met here. Returns who was not written, or was written by somebody else since.
         """
         if not leading:
             return dict.fromkeys(first[i].id for i in await self._commit(first, positions))
@@ -207,7 +209,8 @@ class Profiles:
             for write in leading:
                 self._cache.drop(write.id)
             return dict.fromkeys([*conflicts, *(write.id for write in leading)])
-        return dict.fromkeys(leading[i].id for i in await self._commit(leading, positions))
+        behind = [*leading, *(_same(name, entry, entry.state) for name, entry in homes.items() if entry.state is not None)]
+        return dict.fromkeys(behind[i].id for i in await self._commit(behind, positions))
 
     async def _load(self, ids: Iterable[str]) -> dict[str, Cached]:
         """The entries of these customers, in one round trip for those that are not in memory."""

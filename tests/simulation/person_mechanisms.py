@@ -53,7 +53,7 @@ def _order(*, behind: bool) -> Patches:
     """Fragments that lead elsewhere are written before the others; or behind them, though these were not written."""
     real = profiles.Profiles._commit
 
-    async def commit_persons(self: Any, first: Sequence[Any], leading: Sequence[Any], positions: Any) -> dict[str, None]:
+    async def commit_persons(self: Any, first: Sequence[Any], leading: Sequence[Any], _: Any, positions: Any) -> dict[str, None]:
         one, other = (first, leading) if behind else (leading, first)
         lost = {one[i].id: None for i in await real(self, one, {})}
         return lost | {other[i].id: None for i in await real(self, other, {} if lost else positions)}
@@ -115,7 +115,7 @@ PERSON_MECHANISMS = tuple(
             "nothing behind a conflict",
             "they are written though it was not",
             "actions_missing",
-            60,
+            200,
             _behind_conflicts,
             draw_linked,
         ),
