@@ -61,6 +61,7 @@ class Scene:
         self.replayed: set[str] = set()
         self.expired: list[Rec] = []
         self.namer = Namer()
+        self.nonces = itertools.count(1)  # no two workers draw the same
         self._ids = itertools.count()
         self._rng = random.Random(7)
 
@@ -222,7 +223,7 @@ class SceneWorker:
     def __init__(self, scene: Scene, store: MemoryStore | None = None) -> None:
         self._scene, self._log = scene, SceneLog(scene)
         self._next: dict[TP, int] = {}
-        nonces, self.metrics = itertools.count(1), Metrics()
+        self.metrics = Metrics()
         self.cuts = Cuts()
 
         def die(reason: str) -> NoReturn:
@@ -233,7 +234,7 @@ class SceneWorker:
             store or MemoryStore(worker_id=f"worker-{id(self)}", backend=scene.backend),
             self._log,
             wall_ms=lambda: scene.now_ms,
-            random_bytes=lambda n: b"w%07d" % next(nonces),
+            random_bytes=lambda n: b"w%07d" % next(scene.nonces),
             scorer=lambda: SCORER,
             replayed=lambda: scene.replayed,
             metrics=self.metrics,
@@ -249,8 +250,8 @@ class SceneWorker:
         for record in self._scene.expired:
             self.cuts.take(record.value)
 
-    async def work(self, *, sweep: bool = True) -> None:
-        """Read everything that there is, and settle whom silence has moved. Raises WorkerEnded."""
+    async def work(self, *, sweep: bool = True, topics: Sequence[str] = ()) -> None:
+        """Read everything that there is (of these topics), and settle whom silence has moved. Raises WorkerEnded."""
         scene = self._scene
         while True:
             if self._log.seek_due:
@@ -259,7 +260,7 @@ class SceneWorker:
                 self._next = dict(await self.loop.start_offsets({tp: scene.committed.get(tp) for tp in tps}, begins, ends))
                 self._log.seek_due = False
             records = {tp: [r for r in scene.log[tp] if r.offset >= at][:BATCH] for tp, at in self._next.items()}
-            if records := {tp: found for tp, found in records.items() if found}:
+            if records := {tp: found for tp, found in records.items() if found and (not topics or tp[0] in topics)}:
                 self._next |= {tp: found[-1].offset + 1 for tp, found in records.items()}
                 await self.loop.on_batch(Batch(self._log.epoch, records, self._log.ends()))
             elif not self._log.seek_due:

@@ -107,3 +107,34 @@ def test_who_has_been_told_by_the_other_alone_to_whom_they_belong_is_not_settled
     scene.log |= unread
     asyncio.run(SceneWorker(scene).work())
     assert scene.states()["device:d1"].links is not None
+
+
+class Overtaken(MemoryStore):
+    """Before what leads elsewhere is written, another worker folds an order of the customer to whom it leads."""
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(worker_id="overtaken", backend=scene.backend)
+        self.scene, self.overtaken = scene, False
+
+    async def commit(self, writes: Sequence[Write], positions: Mapping[TP, Position], nonce: bytes) -> list[int]:
+        if any(write.id == "handle-4" for write in writes) and not self.overtaken:
+            self.overtaken = True
+            self.scene.orders("C4", days=1)
+            await SceneWorker(self.scene).work(topics=["orders"], sweep=False)
+        return await super().commit(writes, positions, nonce)
+
+
+def test_no_other_worker_parts_a_person_between_the_two_commits() -> None:
+    """What is no customer says so in its own half alone, which the other worker does not find yet."""
+    scene = Scene()
+    scene.orders("C4")
+    asyncio.run(SceneWorker(scene).work())
+    scene.complains("handle-4")
+    scene.says("handle-4", "identity.linked", other="C4", kind="customer", key_kind="anonymous")
+    store = Overtaken(scene)
+    asyncio.run(SceneWorker(scene, store).work(topics=["complaints", "customers"], sweep=False))
+    states = scene.states()
+    assert store.overtaken and states["handle-4"].person == "C4"
+    assert states["C4"].members == ["C4", "handle-4"]
+    shown = scene.view("C4")
+    assert json.loads(shown["needs"])["complaints"]["total"] == 1 and json.loads(shown["consumption"])["orders"]["total"] == 2
