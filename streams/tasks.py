@@ -23,13 +23,20 @@ async def end(tasks: Collection[asyncio.Future[Any]]) -> None:
     """Cancel these and wait until they have ended; what they raised is theirs.
 
     One cancel may not do: until Python 3.12 `asyncio.wait_for` loses it when what it waits for has just finished
-    (python/cpython#86296), and the Redis client waits so whenever it sends.
+    (python/cpython#86296), and the Redis client waits so whenever it sends. Who calls this may be ended so itself, and cancelled
+    again and again meanwhile: it goes on until the tasks have ended, or they would outlive it.
     """
-    pending = set(tasks)
+    pending, cancelled = set(tasks), None
     while pending:
         for task in pending:
             task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=AGAIN_S)
+        try:
+            _, pending = await asyncio.wait(pending, timeout=AGAIN_S)
+        except asyncio.CancelledError as error:
+            cancelled = error
+            pending = {task for task in pending if not task.done()}
+    if cancelled is not None:
+        raise cancelled
 
 
 async def ending_for_sure(work: Coroutine[Any, Any, T]) -> T:

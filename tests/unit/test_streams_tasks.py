@@ -9,6 +9,7 @@ import signal
 import pytest
 
 from cli import output
+from streams import tasks
 
 
 async def _loses_a_cancel(moves: list[str]) -> None:
@@ -42,3 +43,35 @@ def test_a_verb_returns_and_raises_what_its_work_does() -> None:
     with pytest.raises(SystemExit) as ending:
         output.run(leaves())
     assert ending.value.code == output.USAGE
+
+
+def test_who_ends_others_while_being_ended_leaves_none_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "AGAIN_S", 0.05)
+    lost: list[str] = []
+
+    async def loses_two_cancels() -> None:
+        for _ in range(3):
+            try:
+                await asyncio.sleep(30)
+            except asyncio.CancelledError:
+                if len(lost) == 2:
+                    raise
+                lost.append("cancel")
+
+    async def keeper(kept: asyncio.Future[None]) -> None:
+        try:
+            await asyncio.sleep(30)
+        finally:
+            await tasks.end([kept])
+
+    async def main() -> None:
+        kept = asyncio.ensure_future(loses_two_cancels())
+        keeping = asyncio.ensure_future(keeper(kept))
+        await asyncio.sleep(0)
+        keeping.cancel()
+        await asyncio.sleep(0.01)
+        keeping.cancel()  # while it ends what it keeps
+        await asyncio.wait([keeping], timeout=5)
+        assert keeping.cancelled() and kept.done() and len(lost) == 2
+
+    asyncio.run(main())
