@@ -7,8 +7,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,6 +19,7 @@ from schemas.registry import EXPIRED
 from streams import kafka
 from streams.settings import Settings
 from streams.topics import plan
+from tests.integration.test_rebuild import until
 from tests.servers_kafka import start_kafka
 from tests.servers_redis import ServerMissing, start_redis
 
@@ -73,13 +73,6 @@ class Place:
         assert json.loads(self.portrait("verify", "--sample", "10", "--json"))["fine"]
         report = json.loads(self.portrait("rebuild", "--all", "--check", "--json"))
         assert not any(report[name] for name in ("differed", "broken", "missing", "orphans")), report
-
-
-def until(true: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not true():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.05)
 
 
 @pytest.fixture
