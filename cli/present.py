@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 from rich.console import Console, RenderableType
 from rich.text import Text
 
 from cli import output
+from schemas.words import Why
 
 Lang = Literal["en", "zh"]
 #: ``own``: each customer's language, as their attributes tell it.
@@ -144,7 +146,15 @@ def top_reason(dims: Mapping[str, Any]) -> Mapping[str, str]:
     """Of the churn risk: the strongest that raises it, else the stage's. Empty where there is none."""
     reasons: Sequence[Mapping[str, str]] = (dims.get("risk") or {}).get("reasons") or ()
     raising = next((reason for reason in reasons if reason.get("code", "").endswith(".up")), None)
-    return raising or (dims.get("lifecycle") or {}).get("why") or {}
+    return raising or _worded((dims.get("lifecycle") or {}).get("why"))
+
+
+def _worded(stored: Any) -> Mapping[str, str]:
+    """A stored `Why` in words."""
+    try:
+        return msgspec.to_builtins(msgspec.convert(stored, Why).reason()) if stored else {}
+    except msgspec.ValidationError:  # written by another version
+        return {}
 
 
 def plain(text: str) -> str:

@@ -22,6 +22,7 @@ from portrait.models.measures import tenth_of
 from portrait.structures import ESTIMATED
 from schemas import profile as contract
 from schemas.outputs import Action, Lever, Reason, Sure
+from schemas.words import Why
 
 #: What is counted in a line: more would be a list, not a picture.
 COUNTED = 4
@@ -125,7 +126,7 @@ class Sheet:
     def _value(self, value: str) -> str:
         return plain(VALUES_ZH.get(value, value) if self._lang == "zh" else value)
 
-    def _reason(self, reason: Reason | Lever) -> str:
+    def _reason(self, reason: Reason | Lever | Why) -> str:
         return say({"en": reason.en, "zh": reason.zh}, self._lang)
 
     def _ago(self, ms: int) -> str:

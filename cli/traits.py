@@ -12,8 +12,8 @@ from cli.terms import member, value
 from portrait.dimensions.registry import DIMENSIONS
 from portrait.tags.registry import BY_ID
 from schemas import profile as contract
-from schemas.outputs import Reason
 from schemas.profile import Trait, View
+from schemas.words import Why
 
 #: Told elsewhere on the sheet, or more than a line holds.
 UNSHOWN = frozenset(
@@ -86,11 +86,11 @@ def _told(field: str, held: Any, lang: Lang) -> str:
     if isinstance(held, Trait):
         word = plain(value(field, held.value, lang))
         return word if held.told or not held.sure else f"{word} {held.sure:.0%}"
-    if isinstance(held, Reason):
+    if isinstance(held, Why):
         return say({"en": held.en, "zh": held.zh}, lang)
     if isinstance(held, str):
         return plain(value(field, held, lang))
-    if isinstance(held, list) and held and isinstance(held[0], Reason):
+    if isinstance(held, list) and held and isinstance(held[0], Why):
         return ("；" if lang == "zh" else "; ").join(_told(field, each, lang).rstrip("。.") for each in held[:SHOWN_OF_LIST])
     if isinstance(held, list):
         return ", ".join(_told(field, each, lang) for each in held[:SHOWN_OF_LIST])

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from portrait.features.feedback import displeased, recommends
 from portrait.features.voice import sounds_displeased
 from portrait.structures import within
-from schemas.outputs import Reason
+from schemas.words import Why
 
 #: Who would recommend with at least this many of ten is a promoter.
 PROMOTER_NPS = 9
@@ -20,20 +20,13 @@ RECENT_DAYS = 30
 #: Most customers stand at few steps for few reasons.
 REMEMBERED = 1024
 
-_WORDS = {
-    "recommends": ("Would recommend us: {n} of 10.", "愿意推荐我们：{n}/10。"),
-    "speaks": ("Speaks of us in public, {n} times in 90 days, and is not unhappy.", "90 天内公开提及我们 {n} 次，且无不满。"),
-    "again": ("Bought on {n} days.", "已在 {n} 天下单。"),
-    "bought": ("Bought once.", "已购买一次。"),
-    "looks": ("Looks around, in the last 30 days.", "近 30 天有浏览。"),  # no number: it would change at each click
-    "knows": ("Known to us; no visits in 30 days.", "已接触，近 30 天无浏览。"),
-    "lost": ("Bought before; no visits in 30 days.", "曾经购买，近 30 天无浏览。"),
-}
+#: Reasons that tell a number. Of looks none: it would change at each click.
+NUMBERED = frozenset(("recommends", "speaks", "again"))
 
 
 class Journey(NamedTuple):
     step: str
-    why: Reason
+    why: Why
 
 
 def journey(parts: Any, purchase_days: int, stage: str, today: int) -> Journey:
@@ -75,5 +68,4 @@ def _unhappy(parts: Any, today: int) -> bool:
 
 @lru_cache(REMEMBERED)
 def _told(step: str, why: str, n: int) -> Journey:
-    en, zh = _WORDS[why]
-    return Journey(step, Reason(f"journey.{why}", en.format(n=n), zh.format(n=n)))
+    return Journey(step, Why(f"journey.{why}", (n,) if why in NUMBERED else ()))

@@ -12,12 +12,11 @@ The rhythm is the usual gap between purchases, shrunk towards 90 days while ther
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import msgspec
 
 from portrait.structures import NEVER
-from schemas.outputs import Reason
+from schemas.words import Why
 
 PRIOR_GAP_DAYS = 90
 GROWING_PURCHASES = 3
@@ -132,25 +131,9 @@ def stage_at(rhythm: Rhythm, today: int, first_seen_day: int) -> Stage:
     return Stage(name, since, why, why_days, next_day)
 
 
-_WHY = {
-    "seen": ("Seen, but nothing bought yet.", "有访问，尚未下单。"),
-    "first_purchase": ("First purchase.", "首次下单。"),
-    "bought_often": ("Bought on {days} days so far.", "累计有 {days} 天下单。"),
-    "bought_after_silence": ("Bought again after {days} days of silence.", "沉默 {days} 天后再次下单。"),
-    "bought_after_loss": ("Came back after {days} days: counted as lost before.", "流失 {days} 天后重新下单。"),
-    "silent": (
-        "Entered after {days} days without a purchase; one was expected about every {gap} days.",
-        "连续 {days} 天未下单后进入该阶段，预期约每 {gap} 天一次。",
-    ),
-}
+#: Of these many numbers a stage's reason tells: the days, and the gap that was usual.
+_TOLD = {"bought_often": 1, "bought_after_silence": 1, "bought_after_loss": 1, "silent": 2}
 
 
-def reason_of(stage: Stage, rhythm: Rhythm) -> Reason:
-    """The stage's reason in words."""
-    return _worded(stage.why, stage.why_days, round(rhythm.gap_days))
-
-
-@lru_cache(REMEMBERED)
-def _worded(why: str, days: int, gap: int) -> Reason:
-    en, zh = _WHY[why]
-    return Reason(f"stage.{why}", en.format(days=days, gap=gap), zh.format(days=days, gap=gap))
+def reason_of(stage: Stage, rhythm: Rhythm) -> Why:
+    return Why(f"stage.{stage.why}", (stage.why_days, round(rhythm.gap_days))[: _TOLD.get(stage.why, 0)])

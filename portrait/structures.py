@@ -153,17 +153,6 @@ def windows(days: Days, today: int) -> tuple[int, int, int, int]:
     return week, month, quarter, due
 
 
-def shown_windows(week: int, month: int, quarter: int, total: int) -> dict[str, int]:
-    """Windows as readers see them: one that is zero is left out, for most customers are quiet most of the time."""
-    shown = {"7d": week} if week else {}
-    if month:
-        shown["30d"] = month
-    if quarter:
-        shown["90d"] = quarter
-    shown["total"] = total
-    return shown
-
-
 _BITS = [tuple(bit for bit in range(8) if byte >> bit & 1) for byte in range(256)]
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_type_hints
 import msgspec
 
 from schemas.outputs import Lever, Reason, Sure
+from schemas.words import Why
 
 #: Grows when a reader would misunderstand what is stored; stands in Redis as ``format`` in ``meta:{S}``.
 FORMAT = 1
@@ -42,23 +43,23 @@ class Trait(View, frozen=True, kw_only=True, array_like=True):
         return not self.of
 
 
-class Windows(View, frozen=True, kw_only=True):
-    """Sums over the last 7, 30 and 90 UTC days, today included, and over all time. What is zero is left out."""
+class Windows(View, frozen=True, kw_only=True, array_like=True):
+    """Sums over the last 7, 30 and 90 UTC days, today included, and over all time: in JSON an array of these four."""
 
-    week: int = msgspec.field(name="7d", default=0)
-    month: int = msgspec.field(name="30d", default=0)
-    quarter: int = msgspec.field(name="90d", default=0)
+    week: int = 0
+    month: int = 0
+    quarter: int = 0
     total: int = 0
 
 
-class Spend(Windows, frozen=True, kw_only=True):
-    """Net spend in minor units of one currency: placed, less cancelled and refunded, on the day of the order."""
+class Spend(Windows, frozen=True, kw_only=True, array_like=True):
+    """Net spend in minor units of one currency: placed, less cancelled and refunded, on the day of the order. A fifth number."""
 
     average_order: int | None = None  # minor units, before cancellations and refunds
 
 
-class Complaints(Windows, frozen=True, kw_only=True):
-    """Complaints opened; and how many of all were resolved."""
+class Complaints(Windows, frozen=True, kw_only=True, array_like=True):
+    """Complaints opened; a fifth and a sixth number: how many of all were resolved, and how many are open."""
 
     resolved: int = 0
     open: int = 0  # among the latest eight
@@ -249,7 +250,7 @@ class Lifecycle(View, frozen=True, kw_only=True):
 
     stage: StageName
     since_ms: int  # start of the UTC day
-    why: Reason
+    why: Why
     purchase_days: int = 0  # distinct UTC days, of the five years before the last one
     usual_gap_days: float | None = None  # between purchases; near 90 while little is known
     next_if_silent_ms: int | None = None  # when silence would change the stage
@@ -260,7 +261,7 @@ class Journey(View, frozen=True, kw_only=True):
     """Where the customer stands between having heard of the shop and recommending it."""
 
     step: Literal["awareness", "consideration", "purchase", "retention", "advocacy"]
-    why: Reason
+    why: Why
 
 
 class Risk(View, frozen=True, kw_only=True):
@@ -284,15 +285,17 @@ class Value(View, frozen=True, kw_only=True):
     expected_next_ms: int | None = None  # start of the UTC day by which they have bought with even chances; not in sight: none
     high_value: bool = False  # in the top tenth of customers by expected spend
     rising_value: bool = False  # spent clearly more in the last 90 days than in 90 days before
-    why: list[Reason] = []  # of the flags
+    why: list[Why] = []  # of the flags
 
 
-class Tones(View, frozen=True, kw_only=True):
-    """Mean tone of the texts of the last 7, 30 and 90 UTC days, today included, and of all: -100 (furious) to 100 (delighted)."""
+class Tones(View, frozen=True, kw_only=True, array_like=True):
+    """Mean tone of the texts of the last 7, 30 and 90 UTC days, today included, and of all: -100 (furious) to 100 (delighted).
 
-    week: int | None = msgspec.field(name="7d", default=None)
-    month: int | None = msgspec.field(name="30d", default=None)
-    quarter: int | None = msgspec.field(name="90d", default=None)
+    In JSON an array of these four; without any text in it: null."""
+
+    week: int | None = None
+    month: int | None = None
+    quarter: int | None = None
     total: int | None = None
 
 

@@ -80,7 +80,7 @@ def shown(person: str, state: State, view: Fields, events: Sequence[Event], days
     right = {stage_of(bought, first_day, day).name for day in days}
     if state.stage not in right:
         yield Wrong("stages_wrong", f"{person}: {state.stage}, not {sorted(right)}")
-    seen = json.loads(view.get("activity", b'{"events": {"total": 0}}'))["events"]["total"]
+    seen = json.loads(view.get("activity", b'{"events": [0, 0, 0, 0]}'))["events"][3]
     if seen != len(events):
         yield Wrong("views_wrong", f"{person} shows {seen} of {len(events)} events")
     days_seen = json.loads(view.get("lifecycle", b"{}")).get("purchase_days", 0)

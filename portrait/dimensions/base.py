@@ -55,7 +55,8 @@ def at_least(n: int) -> int:
 
 def sure(for_it: float, of: float) -> float:
     """The share of the observations that speak for it, DOUBT of them added against it; 0 to 1, in steps of .05."""
-    return round(for_it / (of + DOUBT) * 20) / 20 if of > 0 else 0.0
+    twentieths = round(for_it / (of + DOUBT) * 20) if of > 0 else 0
+    return twentieths / 20 if twentieths != 20 else 1  # in JSON shorter than 1.0, in every second trait of who is well known
 
 
 def leaning(counts: Mapping[str, int] | None, least: int = 2) -> Trait | None:

@@ -11,8 +11,8 @@ from portrait.dimensions.influence import ill_posts, speaks_ill
 from portrait.features.contacts import OUTCOMES
 from portrait.features.feedback import LOW_NPS
 from portrait.structures import DAY_MS, MORE, NEVER, WINDOW_DAYS
-from schemas.outputs import Reason
 from schemas.profile import Trait, View
+from schemas.words import Why
 
 SENT, OPENED, CLICKED = (OUTCOMES.index(name) for name in ("sent", "opened", "clicked"))
 #: Who has looked around within so many days is considering us.
@@ -27,23 +27,12 @@ ANSWER_DAYS = 365
 GONE = frozenset(("dormant", "churned"))
 WAVERING = frozenset(("declining", *GONE))
 
-_WORDS = {
-    "unheard": ("Our messages go unanswered, and nothing else is known.", "我们的消息未获回应，且无其他行为。"),
-    "knows": ("Has been in touch with us; no visit in 30 days.", "曾与我们接触，近 30 天无访问。"),
-    "left": ("Bought before, and stays away.", "曾经购买，目前已疏远。"),
-    "looks": ("Looked around in the last 30 days.", "近 30 天有浏览。"),
-    "bought": ("Buys from us.", "在我们这里购买。"),
-    "keeps": ("Bought on at least {n} days, and keeps coming.", "至少在 {n} 天下单，并持续购买。"),
-    "recommends": ("Would recommend us: {n} of 10.", "愿意推荐我们：{n}/10。"),
-    "speaks": ("Speaks of us in public, and of no rival, in 90 days.", "近 90 天公开提及我们，且未提竞品。"),
-}
-
 
 class Brand(View, frozen=True, kw_only=True):
     """The relationship with our shop."""
 
     level: str  # unaware, aware, considering, buyer, loyal, advocate
-    why: Reason
+    why: Why
     reputation: Trait | None = None  # good, mixed, poor: by the latest "would you recommend us?", else by stars
     loyalty: Trait | None = None  # firm, wavering, lost: by purchase days, against mentions of rivals
     belonging: Trait | None = None  # high, some: posts, shares and follows, without those that name a rival or sound displeased
@@ -88,9 +77,8 @@ def derive(facts: Facts) -> tuple[View | None, int]:
 
 
 @lru_cache(None)
-def _reason(why: str, n: int) -> Reason:
-    en, zh = _WORDS[why]
-    return Reason(f"brand.{why}", en.format(n=n), zh.format(n=n))
+def _reason(why: str, n: int) -> Why:
+    return Why(f"brand.{why}", (n,) if n else ())
 
 
 def _nps(feedback: Any, signs: Signs) -> int:

@@ -19,8 +19,8 @@ from portrait.dimensions.person import is_minor
 from portrait.features.registry import NOTHING as NO_PARTS
 from portrait.journey import PROMOTER_NPS
 from portrait.structures import NEVER, WINDOW_DAYS
-from schemas.outputs import Reason
 from schemas.profile import Trait, View
+from schemas.words import Why
 
 SUGGESTED, PURPOSES_SHOWN = 3, 4
 #: For so many days a cart calls for a reminder.
@@ -37,7 +37,7 @@ TO_SELL = ("marketing", "profiling")
 class Use(View, frozen=True, kw_only=True):
     """What to do for this customer now, where and when to say it, and what must not be done."""
 
-    do: list[Reason] = []  # at most three, most urgent first; docs/dimensions.md lists them
+    do: list[Why] = []  # at most three, most urgent first; docs/dimensions.md lists them
     channel: Trait | None = None  # where they answer; this and `daypart` not of who refused profiling
     daypart: Trait | None = None  # when they are active: night, morning, midday, afternoon or evening; their local time
     avoid: list[str] = []  # channels on which they refuse more than they answer
@@ -49,7 +49,7 @@ Holds = Callable[[Facts], tuple[bool, int]]
 
 
 class Suggestion(NamedTuple):
-    reason: Reason
+    reason: Why
     holds: Holds
     of: str  # feature without whose facts it can't hold; "": none
     sells: bool = True  # False: it serves the customer, and only who refuses service is spared
@@ -75,12 +75,12 @@ def derive(facts: Facts) -> tuple[View | None, int]:
     return view, due_day
 
 
-def suggestions(facts: Facts, refused: list[str]) -> tuple[list[Reason], int]:
+def suggestions(facts: Facts, refused: list[str]) -> tuple[list[Why], int]:
     """The first SUGGESTED that hold, and the day on which they may be others."""
     parts = facts.parts
     minor, due_day = is_minor(parts.basic, facts.today) if parts.basic is not None else (False, NEVER)
     closed = minor or (bool(refused) and any(purpose in refused for purpose in TO_SELL)) or _complaint(facts)[0]
-    do: list[Reason] = []
+    do: list[Why] = []
     for reason, holds, of, sells in SUGGESTIONS:
         if of and getattr(parts, of) is None:
             continue
@@ -155,73 +155,17 @@ def _new(facts: Facts) -> tuple[bool, int]:
 
 #: The most urgent first.
 SUGGESTIONS = (
-    Suggestion(
-        Reason(
-            "use.call-at-once",
-            "Call at once: an open complaint speaks of danger, or cannot wait.",
-            "立即致电：有未结投诉涉及人身安全或刻不容缓。",
-        ),
-        _urgent,
-        "needs",
-        sells=False,
-    ),
-    Suggestion(
-        Reason("use.solve-complaint", "Solve the open complaint before anything else.", "先解决未结投诉，再谈其他。"),
-        _complaint,
-        "needs",
-        sells=False,
-    ),
-    Suggestion(
-        Reason("use.apologise-late", "Apologise for the late delivery.", "为延迟送达致歉。"),
-        _late,
-        "consumption",
-        sells=False,
-    ),
-    Suggestion(
-        Reason("use.ask-what-was-wrong", "Ask what went wrong, and mend it.", "询问不满之处并补救。"),
-        _unhappy,
-        "feedback",
-        sells=False,
-    ),
-    Suggestion(
-        Reason(
-            "use.win-back",
-            "Win back with a personal message, on the channel that they answer.",
-            "在其会回应的渠道上发个性化消息挽回。",
-        ),
-        _going,
-        "",
-    ),
-    Suggestion(
-        Reason("use.remind-cart", "Remind of the cart that was left behind.", "提醒未结算的购物车。"),
-        _cart,
-        "behaviour",
-    ),
-    Suggestion(
-        Reason("use.ask-review", "Ask for a review: they would recommend us.", "邀请评价：该客户愿意推荐我们。"),
-        _promoter,
-        "feedback",
-    ),
-    Suggestion(
-        Reason("use.invite-leader", "Invite to speak for the brand: others listen.", "邀请为品牌发声：其意见有人听。"),
-        _leader,
-        "social",
-    ),
-    Suggestion(
-        Reason("use.offer", "Make an offer: a discount moves them.", "给予优惠：折扣能打动该客户。"),
-        _offer,
-        "consumption",
-    ),
-    Suggestion(
-        Reason("use.show-new", "Show new arrivals first.", "优先推荐新品。"),
-        _new,
-        "consumption",
-    ),
-    Suggestion(
-        Reason("use.tell-found", "Say when there is what they searched for in vain.", "有货后告知其未搜到的商品。"),
-        _unmet,
-        "behaviour",
-    ),
+    Suggestion(Why("use.call-at-once"), _urgent, "needs", sells=False),
+    Suggestion(Why("use.solve-complaint"), _complaint, "needs", sells=False),
+    Suggestion(Why("use.apologise-late"), _late, "consumption", sells=False),
+    Suggestion(Why("use.ask-what-was-wrong"), _unhappy, "feedback", sells=False),
+    Suggestion(Why("use.win-back"), _going, ""),
+    Suggestion(Why("use.remind-cart"), _cart, "behaviour"),
+    Suggestion(Why("use.ask-review"), _promoter, "feedback"),
+    Suggestion(Why("use.invite-leader"), _leader, "social"),
+    Suggestion(Why("use.offer"), _offer, "consumption"),
+    Suggestion(Why("use.show-new"), _new, "consumption"),
+    Suggestion(Why("use.tell-found"), _unmet, "behaviour"),
 )
 
 DIMENSION = Dimension(

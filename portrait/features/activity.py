@@ -8,7 +8,7 @@ from msgspec import field
 
 from portrait.features.base import Feature, Part
 from portrait.merging import days, merging, tallies, total
-from portrait.structures import DAY_MS, NEVER, Days, Tally, add_day, expire_days, shown_windows, tally, top, tops, windows
+from portrait.structures import DAY_MS, NEVER, Days, Tally, add_day, expire_days, tally, top, tops, windows
 from schemas.complaints import ComplaintResolved, ComplaintUpdated
 from schemas.contacts import ContactDelivered, ContactSent
 from schemas.customers import AttributesChanged, ExternalIdAssigned, IdentityLinked, IdentityUnlinked
@@ -64,7 +64,7 @@ def fold(part: Activity, event: Event, today: int) -> None:
 
 def view(part: Activity, today: int) -> tuple[dict[str, Any] | None, int]:
     week, month, quarter, due = windows(part.days, today)
-    shown: dict[str, Any] = {"first_seen_ms": part.first_ms, "events": shown_windows(week, month, quarter, part.events)}
+    shown: dict[str, Any] = {"first_seen_ms": part.first_ms, "events": (week, month, quarter, part.events)}
     if part.last_ms:
         shown["last_seen_ms"] = part.last_ms
         shown["active_hours"] = top(part.hours or {}, 3)

@@ -9,7 +9,7 @@ from msgspec import field
 
 from portrait.features.base import Feature, Part
 from portrait.merging import days, merging, tallies, total
-from portrait.structures import DAY_MS, Days, Tally, add_day, expire_days, shown_windows, tally, tops, windows
+from portrait.structures import DAY_MS, Days, Tally, add_day, expire_days, tally, tops, windows
 from schemas.clicks import AppOpened, CartChanged, ContentEngaged, ItemViewed, PageViewed, Searched, StoreVisited, Touch
 from schemas.event import Event
 
@@ -135,7 +135,7 @@ def view(part: Behaviour, today: int) -> tuple[dict[str, Any] | None, int]:
     week, month, quarter, due = windows(part.days, today)
     if not part.clicks:
         return None, due
-    shown: dict[str, Any] = {"clicks": shown_windows(week, month, quarter, part.clicks), "last_click_ms": part.last_ms}
+    shown: dict[str, Any] = {"clicks": (week, month, quarter, part.clicks), "last_click_ms": part.last_ms}
     shown |= tops(part, COUNTED, SHOWN)
     if part.cart_added or part.cart_removed:
         shown["cart"] = {"added": part.cart_added, "removed": part.cart_removed}

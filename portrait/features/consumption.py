@@ -13,7 +13,7 @@ from msgspec import field
 
 from portrait.features.base import Feature, Part
 from portrait.merging import calendars, days, merging, tables, tallies, total
-from portrait.structures import DAY_MS, MORE, Calendar, Days, Tally, add_day, expire_days, shown_windows, tally, tops, windows
+from portrait.structures import DAY_MS, MORE, Calendar, Days, Tally, add_day, expire_days, tally, tops, windows
 from schemas.event import Event
 from schemas.orders import OrderCancelled, OrderDelivered, OrderPlaced, OrderRefunded
 
@@ -172,14 +172,13 @@ def view(part: Consumption, today: int) -> tuple[dict[str, Any] | None, int]:
     for currency, money in sorted(part.money.items()):
         if currency:
             w, m, q, leaves = windows(money.days, today)
-            spend[currency] = shown_windows(w, m, q, money.spent_minor)
-            if money.orders:
-                spend[currency]["average_order"] = money.placed_minor // money.orders
+            average = money.placed_minor // money.orders if money.orders else None
+            spend[currency] = w, m, q, money.spent_minor, average
             due = min(due, leaves)
     if not (part.placed or part.cancelled or part.refunded or part.delivered):
         return None, due
     shown: dict[str, Any] = {
-        "orders": shown_windows(week, month, quarter, part.placed - part.cancelled),
+        "orders": (week, month, quarter, part.placed - part.cancelled),
         "spend_minor": spend,
     }
     if part.last.ms:

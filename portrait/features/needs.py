@@ -13,7 +13,7 @@ from msgspec import field
 from language.understand import understand_asked, understand_complaint
 from portrait.features.base import Feature, Part
 from portrait.merging import days, merging, tallies, total
-from portrait.structures import DAY_MS, Days, Tally, add_day, expire_days, greatest, shown_windows, tally, tops, windows
+from portrait.structures import DAY_MS, Days, Tally, add_day, expire_days, greatest, tally, tops, windows
 from schemas.complaints import ComplaintOpened, ComplaintResolved, ComplaintUpdated
 from schemas.event import Event
 
@@ -124,13 +124,7 @@ def view(part: Needs, today: int) -> tuple[dict[str, Any] | None, int]:
     week, month, quarter, due = windows(part.days, today)
     if not (part.opened or part.resolved or part.cases):
         return None, due
-    shown: dict[str, Any] = {
-        "complaints": {
-            **shown_windows(week, month, quarter, part.opened),
-            "resolved": part.resolved,
-            "open": part.open,
-        }
-    }
+    shown: dict[str, Any] = {"complaints": (week, month, quarter, part.opened, part.resolved, part.open)}
     if part.stars_count:
         shown["satisfaction"] = round(part.stars_sum / part.stars_count, 2)
     if waiting := [_shown(case) for case in reversed(part.cases) if not case.resolved_ms]:

@@ -8,7 +8,7 @@ from msgspec import field
 
 from portrait.features.base import Feature, Part
 from portrait.merging import days, merging, registers, tallies, total
-from portrait.structures import DAY_MS, Days, Register, Tally, add_day, assign, expire_days, shown_windows, tally, tops, windows
+from portrait.structures import DAY_MS, Days, Register, Tally, add_day, assign, expire_days, tally, tops, windows
 from schemas.event import Event
 from schemas.social import AccountFollowed, Mention, MentionPosted, MentionShared
 
@@ -83,7 +83,7 @@ def view(part: Social, today: int) -> tuple[dict[str, Any] | None, int]:
     due = min(due, rivals_due)
     if not (part.posts or part.shares or part.follows):
         return None, due
-    shown: dict[str, Any] = {"mentions": shown_windows(week, month, quarter, part.posts + part.shares)}
+    shown: dict[str, Any] = {"mentions": (week, month, quarter, part.posts + part.shares)}
     for name in ("posts", "shares", "follows", "reach", "audience_max", "engagement"):
         if n := getattr(part, name):
             shown[name] = n

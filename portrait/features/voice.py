@@ -18,7 +18,6 @@ from portrait.structures import (
     add_day,
     expire_days,
     greatest,
-    shown_windows,
     tally,
     tops,
     windows,
@@ -119,14 +118,11 @@ def view(part: Voice, today: int) -> tuple[dict[str, Any] | None, int]:
     week, month, quarter, due = windows(part.texts, today)
     *sums, _ = windows(part.tones, today)  # its days are days of texts, too
     shown: dict[str, Any] = {
-        "texts": shown_windows(week, month, quarter, part.count),
-        "tone": {
-            name: round(tones / n)
-            for name, tones, n in zip(
-                ("7d", "30d", "90d", "total"), (*sums, part.tone_sum), (week, month, quarter, part.count), strict=True
-            )
-            if n
-        },
+        "texts": (week, month, quarter, part.count),
+        "tone": [
+            round(tones / n) if n else None
+            for tones, n in zip((*sums, part.tone_sum), (week, month, quarter, part.count), strict=True)
+        ],
         "pleased": part.pleased,
         "displeased": part.displeased,
         "last": part.latest[-1],

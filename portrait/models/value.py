@@ -20,7 +20,7 @@ from portrait.models.churn import INDEX, PRIOR, Scorer
 from portrait.models.prior import EXPONENT_MAX, Prior
 from portrait.models.spending import Average, Spending
 from portrait.structures import DAY_MS, MORE, WINDOW_DAYS
-from schemas.outputs import Reason
+from schemas.words import Why
 
 #: A day further away is no expectation.
 NEXT_DAYS_MAX = 730
@@ -175,15 +175,6 @@ def _short(number: float) -> float:
     return float(f"{number:.2g}")
 
 
-_WORDS = {
-    "high": ("Among the top tenth of customers by expected spend.", "预期消费额位居客户前十分之一。"),
-    "rising": (
-        "Spent clearly more in the last 90 days than in 90 days before, on average.",
-        "最近 90 天的消费明显高于此前同等时长的平均水平。",
-    ),
-}
-
-
 def shown_value(value: Value, horizon_days: int) -> dict[str, Any]:
     """The field ``value`` of the profile."""
     shown: dict[str, Any] = {
@@ -195,7 +186,7 @@ def shown_value(value: Value, horizon_days: int) -> dict[str, Any]:
     for flag, name in (("high", "high_value"), ("rising", "rising_value")):
         if getattr(value, flag):
             shown[name] = True
-            shown.setdefault("why", []).append(Reason(f"value.{flag}", *_WORDS[flag]))
+            shown.setdefault("why", []).append(Why(f"value.{flag}"))
     if value.next_day is not None:
         shown["expected_next_ms"] = value.next_day * DAY_MS
     return shown

@@ -50,7 +50,7 @@ class Turn:
         return self._state.rhythm
 
     def why_stage(self) -> Reason:
-        return reason_of(self.stage, self._state.rhythm)
+        return reason_of(self.stage, self._state.rhythm).reason()
 
     def why_risk(self) -> list[Reason]:
         """Empty for a customer without a score."""

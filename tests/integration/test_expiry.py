@@ -109,7 +109,7 @@ def test_an_idle_cookie_expires_and_comes_back_and_replays_know_it(place: Place)
 
         place.looks(COOKIE, "2026-04-09")
         until(lambda: place.events() == 1)
-        assert json.loads(place.redis.hget(PROFILE, "activity"))["events"]["total"] == 1
+        assert json.loads(place.redis.hget(PROFILE, "activity"))["events"][3] == 1
 
         place.redis.flushall()
         until(lambda: (place.events(), place.events("state:{0}:C1")) == (1, 3))

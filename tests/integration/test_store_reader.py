@@ -113,12 +113,12 @@ def test_an_id_of_a_person_leads_to_the_one_that_they_go_by(server: Any, shards:
     def leads(name: str, to: str, **more: Any) -> Write:
         return write(name, fields={"version": b"2", "goes_by": to.encode()}, risk=None, stage="", **more)
 
-    whole = view("客户:1", consumption=b'{"orders":{"total":3}}')
+    whole = view("客户:1", consumption=b'{"orders":[0,0,0,3]}')
     old = leads("device:d1", "客户:1", external=[("crm", "00042")])
     commit(server, shards, whole, old, leads("device:d0", "device:d1"), leads("round", "round"), view("C2"))
     profiles = reader.get_many(["device:d1", "C2", "客户:1", "device:d0", "nobody"])
     assert [profile and profile.id for profile in profiles] == ["客户:1", "C2", "客户:1", "客户:1", None]
-    assert reader.get("device:d1") == profiles[2] and profiles[2].dims["consumption"]["orders"]["total"] == 3
+    assert reader.get("device:d1") == profiles[2] and profiles[2].dims["consumption"]["orders"][3] == 3
     assert reader.get_fields("device:d0", "stage", "consumption", "basic") == reader.get_fields("客户:1", "stage", "consumption")
     assert reader.by_external_id("crm", "00042").id == "客户:1"
     assert reader.get("round").stage == "" == reader.get_fields("round", "stage").get("stage", ""), "and nobody waits for ever"

@@ -93,7 +93,7 @@ def test_ones_own_event_changes_ones_profile_and_the_end_sums_up(up: Up) -> None
             break
     profile = json.loads(shown.stdout)
     assert profile["stage"] == "new"
-    assert profile["consumption"]["spend_minor"]["JPY"]["total"] == 1980
+    assert profile["consumption"]["spend_minor"]["JPY"][3] == 1980
     assert "1,980 JPY" in portrait("show", "YOU", **up.servers).stdout
     assert json.loads(portrait("top", "--json", "-n", "3", **up.servers).stdout)
 

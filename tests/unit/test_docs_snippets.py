@@ -39,6 +39,7 @@ from schemas.profile import Profile, Trait, View
 from schemas.registry import EVENT_TOPICS, TYPES
 from schemas.trust import ORDER
 from schemas.types import Motive
+from schemas.words import WORDS
 from streams.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]
@@ -214,6 +215,11 @@ def suggestions_table() -> str:
     return "\n".join(["| | Code | In English | In Chinese | Also to who refused marketing |", "|---|---|---|---|---|", *rows])
 
 
+def reasons_table() -> str:
+    rows = [f"| `{code}` | {en} | {zh} |" for code, (en, zh) in WORDS.items()]
+    return "\n".join(["| Code | In English | In Chinese |", "|---|---|---|", *rows])
+
+
 def trust_table() -> str:
     rows = []
     for place, grade in enumerate(ORDER, 1):
@@ -263,6 +269,7 @@ TABLES = {
     "components": (ROOT / "docs" / "dimensions.md", components_table),
     "tags": (ROOT / "docs" / "tags.md", tags_table),
     "trust": (ROOT / "docs" / "quality.md", trust_table),
+    "reasons": (ROOT / "docs" / "reasons.md", reasons_table),
     "types": (ROOT / "docs" / "publishing.md", types_table),
     "rules": (ROOT / "docs" / "actions.md", rules_table),
     "fields": (ROOT / "docs" / "reading.md", fields_table),

@@ -52,7 +52,7 @@ def test_a_visit_to_a_shop_is_a_visit_that_is_told_apart() -> None:
         event("store.visited", day, store="南京西路店", channel="store", place="store", dwell_ms=60_000) for day in range(3)
     ]
     view = shown("behaviour", *visits)
-    assert (view["store_visits"], view["stores"], view["clicks"]["total"]) == (3, {"南京西路店": 3}, 3)
+    assert (view["store_visits"], view["stores"], view["clicks"][3]) == (3, {"南京西路店": 3}, 3)
 
 
 def test_time_in_a_shop_is_no_time_on_a_screen() -> None:

@@ -236,13 +236,11 @@ def test_currencies_are_expected_as_they_were_used_and_compared_by_the_shops_ave
     assert valued(both).worth == pytest.approx(valued(buyer(range(0, 160, 20))).worth, rel=0.06)
 
 
-def test_a_high_value_customer_is_flagged_in_both_languages_and_does_not_flap() -> None:
+def test_a_high_value_customer_is_flagged_and_does_not_flap() -> None:
     customer = buyer(range(0, 100, 10), 60_000)
     assert valued(customer).high
     (why,) = shown(customer)["why"]
-    assert why["code"] == "value.high"
-    assert why["en"]
-    assert why["zh"]
+    assert why == ["value.high", []]
     worth = valued(customer).worth
     nearly = msgspec.structs.replace(AVERAGES, high=worth * 1.1)
     customer.scorer = scorer(nearly)
@@ -257,7 +255,7 @@ def test_rising_is_clearly_more_than_before_on_several_days() -> None:
     assert not valued(steady).rising
     more = buyer([*range(0, 200, 40), *range(210, 300, 10)])
     assert valued(more).rising
-    assert "value.rising" in [why["code"] for why in shown(more)["why"]]
+    assert "value.rising" in [code for code, _ in shown(more)["why"]]
     one_big = buyer(range(0, 250, 50))
     one_big.sees(order(260, amount_minor=10**7))
     assert not valued(one_big).rising, "one order is no habit"

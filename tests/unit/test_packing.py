@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from portrait.features.registry import FEATURES
 from portrait.packing import DAYS_MIN, SPAN_MAX, pack_days, put_back, unpack_days
-from portrait.state import PACK_DAYS, BrokenState, State, decode, encode
+from portrait.state import PACK_DAYS, BrokenState, NewerFormat, State, decode, encode
 from portrait.structures import Days
 from tests.corekit import Customer, click, order
 
@@ -126,3 +126,11 @@ def test_a_row_that_is_none_is_told_as_broken(row: list[Any]) -> None:
     state.parts.behaviour.days = row
     with pytest.raises(BrokenState, match="rebuild"):
         decode(encode(state))
+
+
+def test_a_state_that_is_compressed_with_a_newer_dictionary_is_refused() -> None:
+    """The dictionary's number is the sixth byte of the frame (RFC 8878, 3.1.1.1). Older ones: tests/golden/states.jsonl."""
+    blob = encode(lively().known)
+    assert decode(blob).events == 2 * PACK_DAYS
+    with pytest.raises(NewerFormat, match="dictionary 99"):
+        decode(blob[:5] + bytes([99]) + blob[6:])

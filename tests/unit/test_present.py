@@ -17,6 +17,7 @@ from cli.watch import Move
 from profile_store.reader import Profile
 from schemas import profile as contract
 from schemas.outputs import Action, Reason, Sure
+from schemas.words import Why
 
 DAY_MS = present.DAY_MS
 NOW_MS = 1_795_000_000_000
@@ -83,8 +84,10 @@ def test_words_come_in_the_language_that_was_chosen_or_the_customers_own() -> No
 def test_the_top_reason_is_the_strongest_that_raises_the_risk() -> None:
     down, up = {"code": "risk.spend.down", "en": "a"}, {"code": "risk.silence.up", "en": "b"}
     assert present.top_reason({"risk": {"reasons": [down, up]}}) == up
-    assert present.top_reason({"risk": {"reasons": [down]}, "lifecycle": {"why": {"en": "c"}}}) == {"en": "c"}
+    told = present.top_reason({"risk": {"reasons": [down]}, "lifecycle": {"why": ["stage.seen", []]}})
+    assert told["en"] == "Seen, but nothing bought yet."
     assert present.top_reason({}) == {}
+    assert present.top_reason({"lifecycle": {"why": {"code": "of an older version"}}}) == {}
 
 
 def test_a_picture_is_an_svg_with_the_text(tmp_path: Path) -> None:
@@ -100,9 +103,7 @@ def test_a_picture_is_an_svg_with_the_text(tmp_path: Path) -> None:
 def full_profile() -> contract.Profile:
     return contract.Profile(
         stage="declining",
-        lifecycle=contract.Lifecycle(
-            stage="declining", since_ms=NOW_MS - 3 * DAY_MS, why=Reason("stage.silent", "Silent for long.", "沉默已久。")
-        ),
+        lifecycle=contract.Lifecycle(stage="declining", since_ms=NOW_MS - 3 * DAY_MS, why=Why("stage.silent", (45, 30))),
         risk=contract.Risk(
             churn=0.83, horizon_days=60, model="1.7", reasons=[Reason("risk.silence.up", "No purchase.", "未购买。")]
         ),
@@ -146,7 +147,7 @@ def test_the_sheet_tells_who_why_what_to_do_and_what_hurts() -> None:
         "crm 00042",
         "declining  since",
         "3 days ago",
-        "Silent for long.",
+        "Entered after 45 days without a purchase",
         "83%",
         "▲ No purchase.",
         "Wake them.",
@@ -162,7 +163,7 @@ def test_the_sheet_tells_who_why_what_to_do_and_what_hurts() -> None:
 
 def test_the_sheet_speaks_chinese() -> None:
     shown = text_of(Sheet("C1", full_profile(), [action()], lang="zh", now_ms=NOW_MS).render())
-    for said in ("衰退", "沉默已久。", "唤醒。", "紧急，已等待 2 天", "营销 拒绝", "流失风险"):
+    for said in ("衰退", "连续 45 天未下单后进入该阶段", "唤醒。", "紧急，已等待 2 天", "营销 拒绝", "流失风险"):
         assert said in shown
     for left in ("Churn risk", "declining"):
         assert left not in shown

@@ -73,9 +73,9 @@ def test_every_field_that_the_core_shows_is_in_the_contract_to_the_last_member()
 
 def test_the_check_would_find_a_member_that_the_contract_does_not_know() -> None:
     with pytest.raises(msgspec.ValidationError, match="unknown field `moon`"):
-        msgspec.json.decode(b'{"orders": {"7d": 1, "moon": 2}}', type=strict(profile.Consumption))
+        msgspec.json.decode(b'{"orders": [1, 1, 1, 1], "moon": 2}', type=strict(profile.Consumption))
     with pytest.raises(msgspec.ValidationError, match="unknown field `moon`"):
-        msgspec.json.decode(b'{"orders": {}, "spend_minor": {"CNY": {"moon": 2}}}', type=strict(profile.Consumption))
+        msgspec.json.decode(b'{"orders": [], "last_order": {"moon": 2}}', type=strict(profile.Consumption))
 
 
 def test_every_field_of_the_contract_is_shown_by_a_customer_of_whom_all_is_known() -> None:
@@ -113,7 +113,7 @@ def test_a_reader_gets_typed_values() -> None:
 
 
 def test_a_reader_may_ask_for_some_fields_and_ignores_what_is_newer() -> None:
-    read = parse({"stage": "new", "motivation": b'{"a": 1}', "needs": b'{"complaints": {"total": 1, "newer": 2}}'})
+    read = parse({"stage": "new", "motivation": b'{"a": 1}', "needs": b'{"complaints": [0, 0, 0, 1, 0, 0, 2]}'})
     assert read.stage == "new"
     assert read.needs is not None
     assert read.needs.complaints.total == 1
@@ -121,8 +121,8 @@ def test_a_reader_may_ask_for_some_fields_and_ignores_what_is_newer() -> None:
 
 
 def test_what_the_format_does_not_allow_is_named() -> None:
-    with pytest.raises(msgspec.ValidationError, match=r"\$\.complaints\.total"):
-        parse({"needs": b'{"complaints": {"total": "many"}}'})
+    with pytest.raises(msgspec.ValidationError, match=r"\$\.complaints\[3\]"):
+        parse({"needs": b'{"complaints": [0, 0, 0, "many"]}'})
     with pytest.raises(msgspec.ValidationError, match="bankrupt"):
         parse({"stage": b"bankrupt"})
 
