@@ -61,9 +61,9 @@ TICK_MARGIN_MS = 1000
 TICKS_AT_ONCE = 500
 #: When states are due whose effects wait to be published: before everything else.
 AT_ONCE = 0
-#: While so many records wait, folding them comes first, and silence is looked at only so often. A later tick makes up for all
-#: moments in between.
-BEHIND_RECORDS, TICKS_BEHIND_MS = 5000, 10_000
+#: While so many records wait, folding them comes first: silence is looked at only so often, and for a tenth of the time at most.
+#: A later tick makes up for all moments in between.
+BEHIND_RECORDS, TICKS_BEHIND_MS, TICKS_SHARE = 5000, 10_000, 10
 #: The topic by whose partitions the workers share out the ticks.
 TICK_TOPIC = EVENT_TOPICS[0].name
 
@@ -119,7 +119,7 @@ class Loop:
         self._loud_from: dict[TP, int] = {}  # below this offset, effects were published before
         self._silence_ms: int | None = 0  # what silence brought until then has had its effects; None: the broker doesn't keep it
         self._told: set[bytes | None] = set()  # keys of the dead letters of this batch that the broker has acknowledged
-        self._ticked_ms = 0  # wall time of the last round of ticks
+        self._tick_again_ms = 0  # wall time of the next round of ticks while far behind
         self._turn = asyncio.Lock()
         self._held = Held(dead_letters)
         self._waits = 0
@@ -280,14 +280,14 @@ class Loop:
             return
         ends = self._log.ends()
         waiting = sum(ends[tp] - offset for tp, offset in self._own().items())
-        if waiting > BEHIND_RECORDS and self._wall_ms() - self._ticked_ms < TICKS_BEHIND_MS:
+        began_ms = self._wall_ms()
+        if waiting > BEHIND_RECORDS and began_ms < self._tick_again_ms:
             return
-        self._ticked_ms = self._wall_ms()
         more = [True]
-        while more.pop() and self._own():
+        while more and more.pop() and self._own():
             await self._until_done(partial(self._ticks, more), epoch)
-            if not more:
-                return
+        took_ms = self._wall_ms() - began_ms
+        self._tick_again_ms = began_ms + max(TICKS_BEHIND_MS, TICKS_SHARE * took_ms)
 
     async def _heartbeat(self) -> None:
         """Positions of idle partitions: their time goes on. Also takes published effects out of the store."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 
 from streams import loop as loop_module
-from streams.loop import TICK_MARGIN_MS
+from streams.loop import BEHIND_RECORDS, TICK_MARGIN_MS, TICKS_BEHIND_MS, TICKS_SHARE
 from tests.simulation.shape import DAY_MS, NO_FAULTS, Shape
 from tests.simulation.worker import Worker
 from tests.simulation.world import World
+from tests.unit import loopkit
 
 SILENCE_MS = 400 * DAY_MS
 
@@ -62,5 +64,36 @@ def test_where_all_is_seen_at_once_each_settles_its_own() -> None:
         left = await due(world, able)
         assert left
         assert not any(able.loop._sweeps(name) for name in left)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("took_ms", [0, TICKS_BEHIND_MS])
+def test_far_behind_silence_takes_a_tenth_of_the_time(monkeypatch: pytest.MonkeyPatch, took_ms: int) -> None:
+    async def scenario() -> None:
+        world = loopkit.World()
+        world.order("C1")
+        worker = await loopkit.fold(world)
+        rounds, due = [], worker.loop._store.due
+
+        async def slow(*asked: int) -> object:
+            rounds.append(world.now_ms)
+            world.now_ms += took_ms
+            return await due(*asked)
+
+        monkeypatch.setattr(worker.loop._store, "due", slow)
+        behind = {tp: end + BEHIND_RECORDS + 1 for tp, end in world.ends().items()}
+        pause_ms = max(TICKS_BEHIND_MS, TICKS_SHARE * took_ms)
+        world.now_ms += TICKS_BEHIND_MS
+        for _ in range(4 * pause_ms // 1000):
+            worker.log.polled(behind, world.now_ms)
+            await worker.loop.sweep()
+            world.now_ms += 1000
+        assert len(rounds) >= 3
+        assert min(after - before for before, after in itertools.pairwise(rounds)) >= pause_ms
+        rounds.clear()
+        worker.log.polled(world.ends(), world.now_ms)
+        await worker.loop.sweep()
+        assert rounds, "with nothing waiting, silence is looked at at once"
 
     asyncio.run(scenario())
