@@ -83,7 +83,7 @@ def _command_line(pid: int) -> str:
         return ""
 
 
-@pytest.mark.parametrize("up", [["--for", "20"]], indirect=True)
+@pytest.mark.parametrize("up", [[]], indirect=True)
 def test_ones_own_event_changes_ones_profile_and_the_end_sums_up(up: Up) -> None:
     assert portrait("show", "YOU", **up.servers).returncode == 1
     assert portrait("publish", *ORDER, **up.servers).returncode == 0
@@ -97,6 +97,7 @@ def test_ones_own_event_changes_ones_profile_and_the_end_sums_up(up: Up) -> None
     assert "1,980 JPY" in portrait("show", "YOU", **up.servers).stdout
     assert json.loads(portrait("top", "--json", "-n", "3", **up.servers).stdout)
 
+    up.process.send_signal(signal.SIGINT)
     code, out, err = up.end()
     assert code == 0, err
     summary = json.loads(out.splitlines()[-1])
@@ -105,6 +106,14 @@ def test_ones_own_event_changes_ones_profile_and_the_end_sums_up(up: Up) -> None
     assert summary["events"] > summary["profiles"]
     assert summary["seconds_to_first_profile"] > 0
     assert len(up.children) == 3
+    assert left(up.children) == []
+
+
+@pytest.mark.parametrize("up", [["--for", "3"]], indirect=True)
+def test_it_ends_after_the_time_that_was_asked_for(up: Up) -> None:
+    code, out, err = up.end()
+    assert code == 0, err
+    assert json.loads(out.splitlines()[-1])["profiles"] >= 30
     assert left(up.children) == []
 
 
