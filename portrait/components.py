@@ -22,12 +22,12 @@ READS: dict[str, tuple[str, ...]] = {
     "risk": _RISK,
     "value": _RISK,
     "journey": ("behaviour", "consumption", "needs", "social", "feedback", "voice"),
-    "behaviour.content": ("behaviour",),
     "channels.messages": ("contacts",),
     "channels.social": ("social",),
     "decisions.enters_by": ("behaviour",),
     "experience.breaks": ("behaviour", "consumption", "needs", "feedback", "contacts"),
     "experience.recommends": ("feedback",),
+    "media.format": ("behaviour",),
     "social.rivals_90d": ("social",),
 }
 
@@ -187,7 +187,7 @@ COMPONENTS = (
     Component(
         "information channels",
         "信息渠道",
-        ("channels.social", "behaviour.content", "decisions.enters_by"),
+        ("channels.social", "media.format", "decisions.enters_by"),
         ("social", "behaviour"),
         "platforms, kinds of content, the domain or name that led to a visit",
         "counts of at most 8 names",

@@ -70,7 +70,7 @@ class Activity(View, frozen=True, kw_only=True):
 
     first_seen_ms: int | None = None
     last_seen_ms: int | None = None
-    events: Windows = Windows()
+    events: Windows = Windows()  # in the windows what the customer did; in all also what we did: messages, deliveries, attributes
     active_hours: Counts = {}  # the customer's local hours, "0" to "23"
     channels: Counts = {}
 

@@ -325,6 +325,22 @@ def test_the_dimensions_of_a_portrait_are_all_led_to_fields() -> None:
     assert not {name for name in fields if not re.search(rf"`{name}[`.]", led_to)}
 
 
+def test_the_fields_that_tell_a_component_are_members_of_the_contract() -> None:
+    hints = get_type_hints(Profile)
+    views: dict[str, Any] = {name: view for name, hint in hints.items() for view in inner_views(hint)}
+    views |= {dimension.name: dimension.contract for dimension in DIMENSIONS}
+    for component in COMPONENTS:
+        for field in component.fields:
+            name, _, member = field.partition(".")
+            assert name in hints or name in views, f"{component.name}: {field}"
+            assert not member or member in views[name].__struct_encode_fields__, f"{component.name}: {field}"
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_no_page_asks_an_array_of_windows_for_a_name(path: Path) -> None:
+    assert not re.findall(r"""['"](?:7d|30d|90d)['"]|\.total\b""", path.read_text()), "windows are arrays"
+
+
 def test_every_motive_of_the_contract_is_explained() -> None:
     text = (ROOT / "docs" / "dimensions.md").read_text()
     assert not {motive for motive in get_args(Motive) if not re.search(rf"^- \*\*`{motive}`\*\*: ", text, re.M)}
