@@ -7,6 +7,7 @@ import sys
 import msgspec
 import typer
 
+from portrait.dimensions.registry import DIMENSIONS
 from schemas.asyncapi import text
 from schemas.describe import json_schema
 from schemas.outputs import ActionEvent
@@ -24,13 +25,27 @@ def asyncapi() -> None:
 @app.command()
 def profile() -> None:
     """JSON Schema of the profile's fields, as Redis holds them."""
-    _print(_indented(json_schema(Profile)))
+    _print(_indented(json_schema(whole_profile())))
 
 
 @app.command()
 def action() -> None:
     """JSON Schema of what is published on retention-actions."""
     _print(_indented(json_schema(ActionEvent)))
+
+
+def whole_profile() -> type[msgspec.Struct]:
+    """The contract with the derived dimensions, which declare their own."""
+    derived = [(dimension.name, dimension.contract | None, None) for dimension in DIMENSIONS]
+    return msgspec.defstruct(
+        "Profile",
+        derived,
+        bases=(Profile,),
+        namespace={"__doc__": Profile.__doc__},
+        frozen=True,
+        kw_only=True,
+        omit_defaults=True,
+    )
 
 
 def _indented(value: object) -> str:

@@ -39,6 +39,9 @@ def summary(doc: str | None) -> str:
 
 
 def _describe(schema: dict[str, Any], struct: type[msgspec.Struct]) -> None:
+    if struct.__struct_config__.array_like:
+        for at, member in enumerate(struct.__struct_fields__):
+            schema["prefixItems"][at] = _beside(schema["prefixItems"][at], title=member)
     for field, words in comments(struct).items():
         place = struct.__struct_fields__.index(field)
         within: Any = schema.get("properties")
@@ -47,8 +50,12 @@ def _describe(schema: dict[str, Any], struct: type[msgspec.Struct]) -> None:
             within, name = schema["prefixItems"], place
         found = within[name]
         words = "; ".join(filter(None, (words.replace("``", "`"), found.get("description"))))
-        # A neighbour of $ref would be ignored.
-        within[name] = ({"allOf": [found]} if "$ref" in found else found) | {"description": words}
+        within[name] = _beside(found, description=words)
+
+
+def _beside(found: dict[str, Any], **words: str) -> dict[str, Any]:
+    """A neighbour of $ref would be ignored."""
+    return ({"allOf": [found]} if "$ref" in found else found) | words
 
 
 def _tidy_doc(schema: dict[str, Any]) -> None:
@@ -70,7 +77,8 @@ def _draft7(schema: Any, ref: str) -> Any:
             return {"anyOf": [{"$ref": ref.format(name=name)}, {"type": "null"}], **rest}
     made = {key: _draft7(value, ref) for key, value in schema.items()}
     if "prefixItems" in made:
-        made["items"], made["additionalItems"] = made.pop("prefixItems"), False
+        rest = made.get("items", True)  # an array of members may be longer in a newer version
+        made["items"], made["additionalItems"] = made.pop("prefixItems"), rest
     return made
 
 

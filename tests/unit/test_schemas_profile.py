@@ -9,7 +9,10 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
+from cli import main
+from cli.schema import whole_profile
 from portrait.dimensions.registry import DIMENSIONS
 from portrait.features.base import unseen
 from portrait.features.registry import FEATURES
@@ -29,11 +32,12 @@ DERIVED = {dimension.name: dimension.contract for dimension in DIMENSIONS}
 
 def strict(kind: Any) -> Any:
     """``kind``, with every View in it refusing unknown members: what the core shows must be in the contract."""
-    if isinstance(kind, type) and issubclass(kind, View) and not kind.__struct_config__.array_like:
+    if isinstance(kind, type) and issubclass(kind, View):
         hints = get_type_hints(kind)
         names = zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True)
         fields = [(name, strict(hints[name]), msgspec.field(name=shown, default=None)) for name, shown in names]
-        return msgspec.defstruct(f"Strict{kind.__name__}", fields, kw_only=True, forbid_unknown_fields=True)
+        as_array = kind.__struct_config__.array_like
+        return msgspec.defstruct(f"Strict{kind.__name__}", fields, kw_only=True, forbid_unknown_fields=True, array_like=as_array)
     if get_origin(kind) in (None, Literal):
         return kind
     args = tuple(strict(arg) for arg in get_args(kind))
@@ -76,6 +80,8 @@ def test_the_check_would_find_a_member_that_the_contract_does_not_know() -> None
         msgspec.json.decode(b'{"orders": [1, 1, 1, 1], "moon": 2}', type=strict(profile.Consumption))
     with pytest.raises(msgspec.ValidationError, match="unknown field `moon`"):
         msgspec.json.decode(b'{"orders": [], "last_order": {"moon": 2}}', type=strict(profile.Consumption))
+    with pytest.raises(msgspec.ValidationError, match="at most length 4"):
+        msgspec.json.decode(b'{"orders": [1, 1, 1, 1, 1]}', type=strict(profile.Consumption))
 
 
 def test_every_field_of_the_contract_is_shown_by_a_customer_of_whom_all_is_known() -> None:
@@ -155,4 +161,17 @@ def _refs(value: Any) -> list[str]:
 def test_every_view_shown_fits_the_json_schema() -> None:
     jsonschema = pytest.importorskip("jsonschema")
     whole = {name: value.decode() if name == "stage" else msgspec.json.decode(value) for name, value in shown().items()}
-    jsonschema.Draft7Validator(json_schema(Profile)).validate(whole)
+    assert DERIVED.keys() & whole.keys() > {"brand", "use", "person"}
+    validator = jsonschema.Draft7Validator(json_schema(whole_profile()))
+    validator.validate(whole)
+    validator.validate({"behaviour": {"clicks": [1, 1, 1, 1, 7]}}), "a newer version's"
+    with pytest.raises(jsonschema.ValidationError):
+        validator.validate({"brand": {"level": "loyal", "why": {"code": "brand.keeps"}}})
+
+
+def test_the_json_schema_that_is_printed_has_the_derived_dimensions_and_names_the_places_of_arrays() -> None:
+    result = CliRunner().invoke(main.app, ["schema", "profile"])
+    definitions = msgspec.json.decode(result.stdout)["definitions"]
+    assert definitions["Profile"]["properties"].keys() == {*Profile.__struct_fields__, *DERIVED}
+    assert definitions.keys() >= {contract.__name__ for contract in DERIVED.values()}
+    assert [place["title"] for place in definitions["Spend"]["items"]] == ["week", "month", "quarter", "total", "average_order"]
