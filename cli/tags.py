@@ -10,8 +10,10 @@ from rich.table import Table
 
 from cli import output
 from cli.people import name_of, state_of, state_reader
-from cli.present import Lang, date, language_of, plain
+from cli.present import Lang, date, language_of, percent, plain, stage_text
+from cli.sheet_words import WORDS
 from cli.top import reader
+from cli.traits import label_of, line_of
 from portrait.identity.person import assembled
 from portrait.models.churn import fresh
 from portrait.state import BrokenState, NewerFormat, State
@@ -206,12 +208,20 @@ def _print(case: Case, lang: Lang) -> None:
         ("失效" if zh else "lapses", ends),
         ("事实" if zh else "reads", ", ".join(_reads(tag))),
         ("事件" if zh else "fed by", ", ".join(_events(tag))),
+        ("画像" if zh else "profile", _all_said(case, lang)),
     )
     for name, text in rows:
-        output.out.print(f"[bold]{name:<9}[/bold]{output.escape(text)}", soft_wrap=True)
-    if case.said is not None:
-        output.out.print(f"[bright_black]{tag.of}[/bright_black]")
-        output.out.print_json(data=case.said)
+        if text:
+            output.out.print(f"[bold]{name:<9}[/bold]{output.escape(text)}", soft_wrap=True)
+
+
+def _all_said(case: Case, lang: Lang) -> str:
+    """All that it rests on says, as the sheet tells it."""
+    if case.said is None:
+        return ""
+    if case.tag.of == STANDING:
+        return f"{stage_text(case.said['stage'], lang)} · {WORDS['risk'][lang == 'zh']} {percent(case.said['churn_risk'])}"
+    return f"{label_of(case.tag.of, lang)}: {line_of(case.tag.of, case.said, lang)}"
 
 
 def _tag(name: str) -> Tag:

@@ -106,6 +106,17 @@ def test_why_for_people_in_both_languages(customer: Customer) -> None:
     assert "规则" in out
 
 
+def test_what_a_tag_rests_on_is_told_in_words_and_not_as_it_is_stored(customer: Customer) -> None:
+    customer.sees(event("survey.answered", 80, survey="nps", question="q", nps=10))
+    out = invoke("why", "C1", "promoter", "--lang", "en")[1]
+    assert "Experience: " in out and "promoter" in out
+    out = invoke("why", "C1", "considering", "--lang", "zh")[1]
+    assert "品牌关系: " in out and "在我们这里购买。" in out
+    assert "brand.bought" not in out and "[" not in out
+    for lang, told in (("en", "growing · Churn risk "), ("zh", "成长 · 流失风险 ")):
+        assert told in invoke("why", "C1", "growing", "--lang", lang)[1]
+
+
 def test_all_that_a_customer_has_with_the_reasons(customer: Customer) -> None:
     code, out, _ = invoke("why", "C1", "--json")
     assert code == output.OK
