@@ -161,7 +161,7 @@ class Profiles:
         return state is not None and may_expire(name) and is_stale(state, self._cuts.of(name))
 
     async def _persons(
-        self, ids: Iterable[str], arrivals: Arrivals, clock_ms: int, positions: Mapping[TP, Position], policy: Policy
+        self, ids: Collection[str], arrivals: Arrivals, clock_ms: int, positions: Mapping[TP, Position], policy: Policy
     ) -> tuple[int, dict[str, None]]:
         """Those of several identities, piece by piece. Returns as `_round` does; all of a person are lost if any of them is."""
         done, lost = 0, dict[str, None]()
@@ -175,9 +175,9 @@ class Profiles:
                 for name, entry in more.items():  # of another piece too: nobody is to be one of a person, and not know it
                     states[name] = entry.state or begun(self._cuts.of(name) if may_expire(name) else None)
                     fold_links(name, states[name], arrivals.get(name, ()))
-                missing = near(states, piece)[1]
+                missing = near(states, piece, ids)[1]
             now = Moment(clock_ms, self._scorer(), policy._replace(capped_rules=self._cap.open()))
-            turned = evolve_persons(states, {name: arrivals[name] for name in piece}, now)
+            turned = evolve_persons(states, {name: arrivals[name] for name in piece}, now, ids)
             for one in turned:
                 plan(one.change.state, idle_ms_of(one.name, self._idle))
             self._count([one.change for one in turned])

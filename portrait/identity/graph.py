@@ -9,7 +9,7 @@ two customers or are too many together. A link that joins nobody is a proposal, 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from portrait.identity.links import Link, Links, later, own_kind, turned
@@ -84,21 +84,28 @@ def resolve(graph: Graph) -> Resolution:
     return Resolution(persons, sorted(p for p in proposals if persons[p.a] != persons[p.b]), joins)
 
 
-def reach(graph: Graph, start: Iterable[str]) -> set[str]:
-    """Who hangs together with ``start`` by links that can join; of a cluster that runs away, no more than it takes to see that.
+def reach(graph: Graph, start: Iterable[str], told: Collection[str] = ()) -> set[str]:
+    """Who hangs together with ``start`` by links that can join; of a cluster that runs away, no more than it takes to see that,
+    and whoever hung together with ``told``, the ends of all links that are new, before these made it run away.
 
     It is complete if the graph holds what `linked_to` names of everybody who is returned.
     """
     kinds = {name: own_kind(name, links) for name, links in graph.items()}
     beside: dict[str, list[str]] = defaultdict(list)
+    before: dict[str, list[str]] = defaultdict(list)  # without the links that may be new
     for edge in _edges(graph):
         if not _why_not(edge, graph, kinds):
-            beside[edge.a].append(edge.b)
-            beside[edge.b].append(edge.a)
-    found = set[str]()
+            for sides in (beside,) if edge.a in told and edge.b in told else (beside, before):
+                sides[edge.a].append(edge.b)
+                sides[edge.b].append(edge.a)
+    found, runs_away = set[str](), False
     for first in start:
         if first in graph and first not in found:
-            found |= _cluster(first, beside)
+            cluster = _cluster(first, beside)
+            found |= cluster
+            runs_away |= len(cluster) > RUNAWAY
+    if runs_away:  # each of what was joined until now hangs together with an end of a new link, and did not run away by itself
+        found = found.union(*(_cluster(first, before) for first in told if first in graph))
     return found
 
 

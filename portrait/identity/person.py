@@ -8,7 +8,7 @@ lost between two shards heals as soon as anybody looks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import reduce
 from typing import NamedTuple
 
@@ -73,15 +73,17 @@ def fold_links(name: str, state: State, arrivals: Iterable[Arrival]) -> bool:
     return changed
 
 
-def near(states: Mapping[str, State], start: Iterable[str]) -> tuple[set[str], set[str]]:
-    """(whose persons ``start`` and its links can touch, who must still be loaded to know them)."""
+def near(states: Mapping[str, State], start: Iterable[str], told: Collection[str] = ()) -> tuple[set[str], set[str]]:
+    """(whose persons ``start`` and its links can touch, who must still be loaded to know them). ``told``: the ends of all links
+    that are new, where ``start`` is a part of them."""
     graph = {name: state.links for name, state in states.items()}
-    found, front = set[str](), {name for name in start if name in states}
+    front = {name for name in start if name in states}
+    found, told = set[str](), told or set(front)
     while not front <= found:
-        found |= reach(graph, found | front)
+        found |= reach(graph, found | front, told)
         pointers = {other for name in found for other in (states[name].person, *states[name].members) if other}
-        told = {name for name, state in states.items() if state.person in found or not found.isdisjoint(state.members)}
-        front = found | pointers & states.keys() | told
+        knowing = {name for name, state in states.items() if state.person in found or not found.isdisjoint(state.members)}
+        front = found | pointers & states.keys() | knowing
     missing = {other for name in found for other in (*linked_to(name, graph[name]), states[name].person, *states[name].members)}
     return found, missing - states.keys() - {""}
 
@@ -95,13 +97,15 @@ def merged(states: Iterable[State]) -> State:
     return State(moment_ms=max(state.moment_ms for state in known), events=events, audit=audit, parts=parts, rhythm=walk(days))
 
 
-def evolve_persons(states: Mapping[str, State], arrivals: Mapping[str, Sequence[Arrival]], now: Moment) -> list[Turned]:
+def evolve_persons(
+    states: Mapping[str, State], arrivals: Mapping[str, Sequence[Arrival]], now: Moment, told: Collection[str] = ()
+) -> list[Turned]:
     """Evolve whoever ``arrivals`` touch (an empty sequence is a tick), who have been loaded as far as `near` asks for.
 
     Links are folded already (`fold_links`). The states are changed in place. All of a person's fragments come back, whether
     they changed or not: they were read, and what others wrote meanwhile must show.
     """
-    whom, _ = near(states, arrivals)
+    whom, _ = near(states, arrivals, told)
     members = resolve({name: state.links for name, state in states.items()}).members()
     # As they are now: who is evolved first must not change what the others take with them.
     lived = {name: Lived(state.moment_ms, dict(state.cooldowns)) for name, state in states.items() if state.members}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
@@ -88,10 +88,12 @@ class Tracer:
             self._remember(customer_id, held, arrivals, Moment(clock_ms, scorer, policy))
         return change
 
-    def evolve_persons(self, states: Mapping[str, State], arrivals: Mapping[str, Sequence[Arrival]], now: Moment) -> list[Turned]:
+    def evolve_persons(
+        self, states: Mapping[str, State], arrivals: Mapping[str, Sequence[Arrival]], now: Moment, told: Collection[str] = ()
+    ) -> list[Turned]:
         """Their part of an attempt is for `check_hushed`: what persons do is not refolded."""
         held = {name: len(state.effects) for name, state in states.items()}
-        turned = evolve_persons(states, arrivals, now)
+        turned = evolve_persons(states, arrivals, now, told)
         for one in turned:
             self._remember(one.name, held[one.name], own(one.name, arrivals.get(one.name, ())), now)
         return turned

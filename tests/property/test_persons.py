@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 import oracle.facts
 from portrait.evolve import Arrival, due_ms, published
+from portrait.identity import graph
 from portrait.identity.graph import resolve
 from portrait.identity.person import Moment, evolve_persons, fold_links, merged, near
 from portrait.settle import Policy
@@ -173,6 +176,33 @@ def test_events_and_links_in_any_order_give_the_same_persons(rng: Random, n: int
         check(shop, events)
         ends.append({name: (state.person, state.members, state.stage) for name, state in shop.stored().items()})
     assert ends[0] == ends[1]
+
+
+def linked(key: str, other: str) -> Event:
+    data = {"other": other, "kind": "device"}
+    told = {"specversion": "1.0", "source": "/test", "type": "identity.linked", "time": "2024-01-01T00:00:00Z", "data": data}
+    event = decode_event("customers", key.encode(), msgspec.json.encode({**told, "id": f"{key} {other}"}), (), END_MS)
+    assert isinstance(event, Event)
+    return event
+
+
+@some
+@given(st.integers(0, 2**32), st.sampled_from([(3, 12), (5, 12), (6, 24)]))
+def test_nobody_stays_joined_in_a_cluster_that_runs_away_however_far_off(seed: int, most: tuple[int, int]) -> None:
+    """Each cluster by itself can be persons, and all together can't. Nobody is looked at when that is seen, but who has to be."""
+    rng, shop, clusters = Random(seed), Shop(Random(seed)), []
+    with patch.multiple(graph, PERSON_MAX=most[0], RUNAWAY=most[1]):
+        for cluster in range(rng.choice([2, 3, 4])):
+            names = [f"device:{cluster}-{number:02}" for number in range(rng.randint(most[1] // 2, most[1]))]
+            back = rng.choice([1, 2, 5])
+            words = [linked(names[n], names[rng.randrange(max(0, n - back), n)]) for n in range(1, len(names))]
+            shop.apply(placed(rng.sample(words, len(words))), (), END_MS)
+            clusters.append(names)
+        bridges = [linked(rng.choice(one), rng.choice(other)) for one, other in pairwise(clusters)]
+        shop.apply(placed(bridges), (), END_MS)
+        states = shop.stored()
+        right = resolve({name: state.links for name, state in states.items()}).members()
+    assert {name: state.members or [name] for name, state in states.items() if not state.person} == right
 
 
 @some

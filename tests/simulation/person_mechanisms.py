@@ -33,7 +33,7 @@ def _mirrors() -> Patches:
 def _pointers() -> Patches:
     """Who has left is not looked for where they were."""
 
-    def near(states: Mapping[str, Any], start: Any) -> tuple[set[str], set[str]]:
+    def near(states: Mapping[str, Any], start: Any, _: Any = ()) -> tuple[set[str], set[str]]:
         links = {name: state.links for name, state in states.items()}
         found = reach(links, start)
         return found, {other for name in found for other in linked_to(name, links[name])} - states.keys()
@@ -64,7 +64,7 @@ def _order(*, behind: bool) -> Patches:
 def _alone() -> Patches:
     """Links are folded, and nobody looks beyond the identity that an event names."""
     real = person.near
-    return [patch.object(module, "near", lambda states, start: (real(states, start)[0], set())) for module in (person, profiles)]
+    return [patch.object(module, "near", lambda *of: (real(*of)[0], set())) for module in (person, profiles)]
 
 
 def _settled() -> Patches:
@@ -86,7 +86,7 @@ def _by_own_word() -> Patches:
 def _each_alone() -> Patches:
     """All identities of a batch together are followed no further than those of one person."""
 
-    def together(links: Mapping[str, Any], start: Iterable[str]) -> set[str]:
+    def together(links: Mapping[str, Any], start: Iterable[str], _: Any) -> set[str]:
         found, front = set[str](), [name for name in start if name in links]
         while front and len(found) <= RUNAWAY:
             name = front.pop()
