@@ -15,7 +15,7 @@ from cli import output
 from cli.people import REASONS, WAITING, Graph, Word, graph_of, kinds_of, name_of, proposed, words_of
 from cli.positions import agree
 from cli.present import plain
-from cli.publish import Defaults, Ready, prepare
+from cli.publish import IN_CLEAR, Defaults, Ready, prepare
 from portrait.identity.graph import Join, Proposal, way
 from portrait.identity.links import Link
 from portrait.state import BrokenState, NewerFormat
@@ -227,6 +227,8 @@ def _publish(settings: Settings, type_: str, identity: str, data: dict[str, Any]
     ready = prepare(line, Defaults(), time.time_ns() // 1_000_000)
     if isinstance(ready, Rejection):
         output.fail(f"{ready.path}: {ready.message}; {ready.remedy}", output.USAGE)
+    if ready.in_clear:
+        output.err.print(f"these {IN_CLEAR}", soft_wrap=True)
     output.run(_send(settings, ready))
     if json:
         output.write_json({"type": type_, "key": identity, "data": data})

@@ -17,22 +17,42 @@ import msgspec
 import typer
 
 from cli import output
-from schemas.event import Rejection, decode
+from schemas.cleaning import NONE_REFUSED, Refused
+from schemas.event import Event, Rejection, decode
+from schemas.identity import Namer, is_bare_address, others_of
 from schemas.registry import TYPES
 from streams import kafka
-from streams.settings import Settings
+from streams.settings import Settings, namer_of
 
 SOURCE = "/portrait/publish"
 CHUNK_BYTES = 1 << 16
+#: Whether an address can be one can be told without the workers' key.
+CHECKING_KEY = "nobody reads what is hashed"
+IN_CLEAR = (
+    "name an e-mail address or a telephone number as a customer id, which stays in the clear: say email:ADDRESS or "
+    "phone:NUMBER, or a kind (docs/publishing.md)"
+)
 
 
 class Ready(NamedTuple):
-    """A record to send. ``time_ms``: the event's own time."""
+    """A record to send. ``time_ms``: the event's own time. ``left_out``: fields of values that workers will leave out;
+    ``in_clear``: it names an address as a customer id."""
 
     topic: str
     key: bytes | None
     value: bytes
     time_ms: int
+    left_out: Refused = NONE_REFUSED
+    in_clear: bool = False
+
+
+class Counts(msgspec.Struct):
+    """Of lines: ``left_out`` and ``in_clear`` were sent, with a warning."""
+
+    sent: int = 0
+    refused: int = 0
+    left_out: int = 0
+    in_clear: int = 0
 
 
 class Defaults(NamedTuple):
@@ -42,6 +62,7 @@ class Defaults(NamedTuple):
     topic: str | None = None
     check: bool = True
     event_time: bool = False
+    namer: Namer = Namer(CHECKING_KEY.encode())
 
 
 def command(
@@ -71,14 +92,17 @@ def command(
     Exit codes: 0 all sent, 1 lines were left out, 2 usage, 3 Kafka can't be reached.
     """
     settings = output.settings()
-    defaults = Defaults(key, topic, check, event_time)
+    namer = namer_of(msgspec.structs.replace(settings, identity_key=settings.identity_key or CHECKING_KEY))
+    defaults = Defaults(key, topic, check, event_time, namer)
     with _opened(file, _one(type_, data, time_) if type_ else None) as (stream, size):
-        sent, bad = output.run(_publish(settings, stream, size, defaults))
+        counts = output.run(_publish(settings, stream, size, defaults))
     if json:
-        output.write_json({"sent": sent, "refused": bad})
+        output.write_json(counts)
     else:
-        output.err.print(f"{sent} sent" + (f", [red]{bad} refused[/red]" if bad else ""))
-    raise typer.Exit(output.FAILED if bad else output.OK)
+        output.err.print(f"{counts.sent} sent" + (f", [red]{counts.refused} refused[/red]" if counts.refused else ""))
+    if counts.in_clear:
+        output.err.print(f"{counts.in_clear} of these {IN_CLEAR}", soft_wrap=True)
+    raise typer.Exit(output.FAILED if counts.refused else output.OK)
 
 
 def _one(type_: str, data: str, time_: str | None) -> bytes:
@@ -117,8 +141,8 @@ async def _lines(stream: BinaryIO) -> AsyncIterator[bytes]:
     yield rest
 
 
-async def _publish(settings: Settings, stream: BinaryIO, size: int | None, defaults: Defaults) -> tuple[int, int]:
-    sent = bad = 0
+async def _publish(settings: Settings, stream: BinaryIO, size: int | None, defaults: Defaults) -> Counts:
+    counts = Counts()
     with output.progress() as bar:
         task = bar.add_task("bytes published", total=size)
         async with kafka.publisher(settings.kafka) as publisher:
@@ -130,14 +154,21 @@ async def _publish(settings: Settings, stream: BinaryIO, size: int | None, defau
                     continue
                 ready = prepare(line, defaults, time.time_ns() // 1_000_000)
                 if isinstance(ready, Rejection):
-                    bad += 1
-                    message = f"line {number}: {ready.path}: {ready.message}; {ready.remedy}"
-                    output.err.print(output.escape(message), soft_wrap=True)
+                    counts.refused += 1
+                    _tell(number, f"{ready.path}: {ready.message}; {ready.remedy}")
                     continue
+                if ready.left_out:
+                    counts.left_out += 1
+                    _tell(number, f"sent, but what can't be right is left out by workers, in {', '.join(ready.left_out)}")
                 stamp = ready.time_ms if defaults.event_time else None
                 await publisher.send(ready.topic, ready.key, ready.value, timestamp_ms=stamp)
-                sent += 1
-    return sent, bad
+                counts.sent += 1
+                counts.in_clear += ready.in_clear
+    return counts
+
+
+def _tell(number: int, message: str) -> None:
+    output.err.print(output.escape(f"line {number}: {message}"), soft_wrap=True)
 
 
 def prepare(line: bytes, defaults: Defaults, now_ms: int) -> Ready | Rejection:
@@ -172,11 +203,15 @@ def _key_bytes(key: Any) -> bytes | None:
 def _checked(topic: str, key: bytes | None, event: dict[str, Any], defaults: Defaults, now_ms: int) -> Ready | Rejection:
     value = msgspec.json.encode(event)
     time_ms = _time_ms(event, now_ms)
-    if defaults.check:
-        decoded = decode(topic, key, value, (), time_ms if defaults.event_time else now_ms)
-        if isinstance(decoded, Rejection):
-            return decoded
-    return Ready(topic, key, value, time_ms)
+    if not defaults.check:
+        return Ready(topic, key, value, time_ms)
+    found = decode(topic, key, value, (), time_ms if defaults.event_time else now_ms)
+    if isinstance(found, Event):
+        found = defaults.namer.named(found)
+    if isinstance(found, Rejection):
+        return found
+    in_clear = any(map(is_bare_address, (found.customer_id, *others_of(found))))
+    return Ready(topic, key, value, time_ms, found.refused, in_clear)
 
 
 def complete(event: dict[str, Any], now_ms: int) -> dict[str, Any]:

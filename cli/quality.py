@@ -45,6 +45,11 @@ _WORDS = {
     "disputed": ("Attributes of which systems disagree", "各系统说法不一的属性"),
     "refused": ("{refused} of {came} refused ({share})", "{came} 个值中拒绝 {refused} 个（{share}）"),
     "per_event": ("{refused} refused in {events} events", "{events} 条事件中拒绝 {refused} 个值"),
+    "in_clear": (
+        "{n} customer ids look like e-mail addresses or telephone numbers, and stand in the clear: publish them as "
+        "email:ADDRESS, phone:NUMBER (docs/publishing.md, Identities)",
+        "{n} 个客户 ID 像是邮箱或电话号码，以明文保存：请以 email:地址、phone:号码 发布（docs/publishing.md，Identities）",
+    ),
     "none": ("No value was refused.", "没有被拒绝的值。"),
 }
 
@@ -98,6 +103,7 @@ async def assess(settings: Settings, sample: int, now_ms: int) -> Assessment:
                     continue
                 seen.add(customer_id)
                 state = decode(loaded.state)
+                found.take_id(customer_id)
                 if not state.events:  # an identity of which only links are known
                     continue
                 found.take(state)
@@ -116,6 +122,8 @@ def _metrics(found: Assessment) -> str:
             if (measured := getattr(quality, name)) is not None:
                 gauge.labels(quality.name).set(measured)
     Gauge("portrait_quality_customers", "Customers that were looked at", registry=registry).set(found.customers)
+    words = "Customer ids that look like e-mail addresses or telephone numbers, and stand in the clear"
+    Gauge("portrait_quality_ids_in_clear", words, registry=registry).set(found.in_clear)
     return generate_latest(registry).decode()
 
 
@@ -139,6 +147,7 @@ def _row(found: Assessment) -> dict[str, Any]:
         "fields": [{"name": f, "accepted": accepted, "refused": refused} for f, accepted, refused in found.worst_fields(1000)],
         "sources": [{"name": s, "events": events, "refused": refused} for s, events, refused in found.worst_sources(1000)],
         "disputed": dict(found.disputed.most_common()),
+        "ids_in_clear": found.in_clear,
     }
 
 
@@ -174,6 +183,8 @@ def _print(found: Assessment, lang: Lang, *, sampled: bool) -> None:
             for name, words in rows:
                 grid.add_row(f"  {output.escape(name)}", words)
             out.print(grid)
+    if found.in_clear:
+        out.print(f"\n[yellow]{t('in_clear', n=f'{found.in_clear:,}')}[/yellow]", soft_wrap=True)
 
 
 def _cells(quality: Quality, lang: Lang, t: Any) -> tuple[Any, ...]:

@@ -18,6 +18,7 @@ from portrait.dimensions.registry import DIMENSIONS
 from portrait.features.registry import FEATURES
 from portrait.state import State
 from portrait.structures import DAY_MS, MORE
+from schemas.identity import CARRIED, is_bare_address
 
 #: Evidence no older than this is fresh.
 FRESH_DAYS = 30
@@ -87,15 +88,19 @@ class Assessment:
     def __init__(self, today: int) -> None:
         self.today = today
         self.customers = 0
+        self.in_clear = 0  # of all ids, also those without events: addresses and numbers that no kind makes a hash of
         self.components = {component.name: Quality(name=component.name, zh=component.zh) for component in COMPONENTS}
         self.fields: dict[str, list[int]] = {}  # field -> [accepted, refused]
         self.sources: dict[str, list[int]] = {}  # source -> [events, refused values]
         self.disputed: Counter[str] = Counter()  # attribute -> customers of whom systems say different things
 
+    def take_id(self, name: str) -> None:
+        self.in_clear += is_bare_address(name)
+
     def take(self, state: State) -> None:
         self.customers += 1
         refused = {name: n for name, n in ((state.parts.sources and state.parts.sources.refused) or {}).items() if name != MORE}
-        accepted = dict(_accepted(state.parts))
+        accepted = dict(_accepted(state))
         for field in accepted.keys() | refused.keys():
             sums = self.fields.setdefault(field, [0, 0])
             sums[0] += accepted.get(field, 0)
@@ -140,8 +145,11 @@ class Assessment:
         return sorted(found, key=lambda row: (-row[2] / max(1, row[1]), row[0]))[:n]
 
 
-def _accepted(parts: Any) -> Iterator[tuple[str, int]]:
+def _accepted(state: State) -> Iterator[tuple[str, int]]:
     """(field, values that stand or are counted)."""
+    parts: Any = state.parts
+    if state.links is not None and (carried := sum(link.carried for link in state.links.others.values())):
+        yield CARRIED, carried  # of identities that events carried, at both ends of the link
     for field, places in COUNTED.items():
         n = 0
         for feature, member in places:

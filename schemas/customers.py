@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from schemas.topic import EventType, Topic
-from schemas.types import Data, Key, Line, Name
+from schemas.types import Data, Key, Line, Name, Other
 
 
 class AttributesChanged(Data, frozen=True, kw_only=True, gc=False):
@@ -30,7 +30,7 @@ class ExternalIdAssigned(Data, frozen=True, kw_only=True, gc=False):
 class IdentityLinked(Data, frozen=True, kw_only=True, gc=False):
     """The record's key and ``other`` are one person. Their profiles become one, until the link is taken back."""
 
-    other: Key
+    other: Other
     kind: Name
     confidence: Annotated[float, Meta(ge=0.0, le=1.0)] = 1.0
     key_kind: Name | None = None  # of the record's key, where its form does not show it and it is no customer
@@ -40,7 +40,7 @@ class IdentityLinked(Data, frozen=True, kw_only=True, gc=False):
 class IdentityUnlinked(Data, frozen=True, kw_only=True, gc=False):
     """The link was a mistake, or no longer holds: each is again what they would be if it had never been."""
 
-    other: Key
+    other: Other
     kind: Name
     reason: Line | None = None
     key_kind: Name | None = None

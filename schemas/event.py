@@ -35,7 +35,7 @@ Headers = Sequence[tuple[str, bytes | None]]
 _BINARY = "ce_specversion"
 #: Set by ``portrait dlq replay``: ``topic/partition/offset`` of the record that this one stands for.
 REPLAY_OF = "portrait-replay-of"
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 
 
 class Event(msgspec.Struct, gc=False):
@@ -43,7 +43,8 @@ class Event(msgspec.Struct, gc=False):
 
     ``hash`` is blake2b, 8 bytes long, over the CloudEvents source and id, which together identify an event;
     ``hour`` is the customer's local hour (0 to 23) and ``weekday`` their local day (0: Monday), from the offset of ``time``;
-    ``source`` is who published it; ``refused`` names the fields of which `schemas.cleaning` left a value out.
+    ``source`` is who published it; ``refused`` names the fields of which a value was left out, by `schemas.cleaning`, or, of
+    ``identities``, where these get their names (`schemas.identity`).
     """
 
     customer_id: str
@@ -183,7 +184,7 @@ def customer_id_of(key: bytes | None) -> str | Rejection:
         customer_id = key.decode()
     except UnicodeDecodeError:
         return Rejection("bad-key", "key", "not UTF-8", remedy)
-    if _CONTROL.search(customer_id):
+    if CONTROL.search(customer_id):
         return Rejection("bad-key", "key", "holds a control character", remedy)
     return customer_id
 

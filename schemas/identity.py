@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.customers import IdentityLinked, IdentityUnlinked
-from schemas.event import Event, Rejection
+from schemas.event import CONTROL, CUSTOMER_ID_BYTES_MAX, Event, Rejection
 from schemas.types import Alias
 
 CUSTOMER, ANONYMOUS = "customer", "anonymous"
@@ -41,6 +41,7 @@ HASHED = "~"
 #: A kind, a colon in any width, a value: else EMAIL:… were a customer, in the clear.
 _FORM = re.compile("([^:\uff1a\ufe55\ufe13]*)[:\uff1a\ufe55\ufe13](.*)", re.DOTALL)
 _HASH = re.compile(f"{HASHED}[0-9a-f]{{{2 * HASH_BYTES}}}")
+_BARE = re.compile(r"[^\s:@]+@[^\s:@]+\.[^\s:@]+|\+[0-9][0-9 ()-]{6,20}")
 #: ITU-T E.164: at most 15 digits. Shorter than 5 is an extension, or an emergency.
 PHONE_DIGITS = range(5, 16)
 #: Called without a country code, a number is of this country.
@@ -59,6 +60,8 @@ _COUNTING = "01234567890123456789"
 
 #: The events that are about a link.
 LINKS = frozenset((IdentityLinked, IdentityUnlinked))
+#: The field of further identities, as whoever counts refused values names it.
+CARRIED = "identities"
 REMEDY = "KIND:VALUE as docs/publishing.md says; e-mail addresses and numbers need PORTRAIT_IDENTITY_KEY"
 
 
@@ -71,6 +74,10 @@ class Identity(NamedTuple):
 
 class BadIdentity(ValueError):
     """A value that can't be what its kind says; the message says why, and does not repeat it."""
+
+
+class NoKey(BadIdentity):
+    """There is nothing wrong with it but that nobody has told us the key for hashes."""
 
 
 def identity_of(text: str, secret: bytes, country: str = COUNTRY) -> Identity:
@@ -88,7 +95,12 @@ def may_have_form(key: str | bytes) -> bool:
 
 
 def linked_of(other: str, kind: str, secret: bytes, country: str = COUNTRY) -> Identity:
-    """The identity that a link names: ``other`` is a key, or the address or number itself if ``kind`` says so."""
+    """The identity that a link names: ``other`` is a key, or the address or number itself if ``kind`` says so. Raises
+    BadIdentity, also for what no key could be."""
+    if not other or len(other.encode()) > CUSTOMER_ID_BYTES_MAX:
+        raise BadIdentity(f"an identity has 1 to {CUSTOMER_ID_BYTES_MAX} bytes")
+    if CONTROL.search(other):
+        raise BadIdentity("it holds a control character")
     known = identity_of(other, secret, country)
     if known.kind != CUSTOMER:
         return known
@@ -111,6 +123,11 @@ def kind_told(kind: str) -> str:
 def _word(kind: str) -> str:
     word = _plain(kind).casefold()
     return OTHER_WORDS.get(word, word)
+
+
+def is_bare_address(name: str) -> bool:
+    """Is it a customer id that looks like an e-mail address, or a number with its country? As such it is kept in the clear."""
+    return _BARE.fullmatch(name) is not None
 
 
 def others_of(event: Event) -> list[str]:
@@ -175,7 +192,9 @@ class Namer:
     def named(self, event: Event) -> Event | Rejection:
         """The event with its names, changed in place; or why it can't have them.
 
-        Of the identities that it carries each is named once; what stands for nobody, or for its key, is left out.
+        Of the identities that it carries each is named once; what stands for nobody, or for its key, is left out. So is what can
+        be no identity, and told (``refused``): what the event is about, an order, is not lost for a bad cookie beside it. But
+        where only the key for hashes is missing the event waits as a dead letter: its link is whole, and the mistake is ours.
         """
         data, place = event.data, "key"
         try:
@@ -186,23 +205,30 @@ class Namer:
                 other = linked_of(data.other, data.kind, self._secret, self._country).id
                 if other != data.other:
                     event.data = msgspec.structs.replace(data, other=other)
-            if data.identities:
-                found: dict[str, Alias] = {}
-                for number, one in enumerate(data.identities):
-                    place = f"$.data.identities[{number}]"
-                    alias = one if isinstance(one, Alias) else Alias(other=one)
-                    other = linked_of(alias.other, alias.kind or CUSTOMER, self._secret, self._country).id
-                    if other != event.customer_id and not is_blocked(other):
-                        found.setdefault(other, msgspec.structs.replace(alias, other=other))
-                event.data = msgspec.structs.replace(event.data, identities=tuple(found.values()))
         except BadIdentity as error:
             return Rejection("bad-key", place, str(error), REMEDY)
+        return self._with_carried(event) if data.identities else event
+
+    def _with_carried(self, event: Event) -> Event | Rejection:
+        found: dict[str, Alias] = {}
+        for number, one in enumerate(event.data.identities):
+            alias = one if isinstance(one, Alias) else Alias(other=one)
+            try:
+                other = linked_of(alias.other, alias.kind or CUSTOMER, self._secret, self._country).id
+            except NoKey as error:
+                return Rejection("bad-key", f"$.data.{CARRIED}[{number}]", str(error), REMEDY)
+            except BadIdentity:
+                event.refused += (CARRIED,)
+                continue
+            if other != event.customer_id and not is_blocked(other):
+                found.setdefault(other, msgspec.structs.replace(alias, other=other))
+        event.data = msgspec.structs.replace(event.data, identities=tuple(found.values()))
         return event
 
 
 def _hash(name: str, secret: bytes) -> str:
     if not secret:
-        raise BadIdentity("e-mail addresses and telephone numbers are kept as hashes, and no key for these is set")
+        raise NoKey("e-mail addresses and telephone numbers are kept as hashes, and no key for these is set")
     return blake2b(name.encode(), key=secret, digest_size=HASH_BYTES, person=b"portrait-id").hexdigest()
 
 

@@ -32,6 +32,10 @@ Quantity = Annotated[int, Meta(ge=1, le=1_000_000)]
 Minor = Annotated[int, Meta(ge=0, le=10**13, description="integer minor units of the currency")]
 DurationMs = Annotated[int, Meta(ge=0, le=86_400_000, description="milliseconds, at most a day")]
 
+#: Another identity, as a record's key names one: longer than a thing's, for keys may be (`schemas.event.customer_id_of`).
+Other = Annotated[str, Meta(min_length=1, max_length=256)]
+#: The same beside what an event is about. What can be no identity is left out of the event, so it is not refused for its length.
+Carried = Annotated[str, Meta(description="an identity, as keys are written: 1 to 256 bytes of UTF-8")]
 #: An event names so many identities besides its key.
 IDENTITIES_MAX = 8
 
@@ -45,7 +49,7 @@ Stars = Annotated[int, Meta(ge=1, le=5)]
 class Alias(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """Another identity of whoever an event is about: a link between the two, as of the event."""
 
-    other: Key
+    other: Carried
     kind: Name | None = None  # where its form does not show it; an e-mail address or number may then stand for itself
     confidence: Annotated[float, Meta(ge=0.0, le=1.0)] = 1.0
 
@@ -54,4 +58,4 @@ class Data(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=Tr
     """Base of every event's ``data``. Unknown fields are ignored, so that publishers may be newer than we are."""
 
     #: further identities of the same person, as keys are written, or with what is known of the link
-    identities: Annotated[tuple[Key | Alias, ...], Meta(max_length=IDENTITIES_MAX)] = ()
+    identities: Annotated[tuple[Carried | Alias, ...], Meta(max_length=IDENTITIES_MAX)] = ()

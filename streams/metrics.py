@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 
 from portrait.models.watch import watched
 from schemas.cleaning import FIELDS
+from schemas.identity import CARRIED
 from schemas.outputs import Snapshot
 from schemas.registry import EXPIRED
 from streams.intake import Intake
@@ -87,7 +88,7 @@ class Metrics:
         for (topic, reason), n in Tally(intake.reasons).items():
             self.dead.labels(topic, reason).inc(n)
         for field, n in Tally(intake.refused).items():
-            self.refused.labels(field if field in FIELDS else "other").inc(n)
+            self.refused.labels(field if field in FIELDS or field == CARRIED else "other").inc(n)
         if intake.skipped:
             self.outcomes.labels("replayed_elsewhere").inc(intake.skipped)
         self.batch_records.observe(sum(len(of_partition) for of_partition in records.values()))

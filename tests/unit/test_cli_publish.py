@@ -79,6 +79,9 @@ def test_two_events_filled_in_are_two_events() -> None:
         (line(key="C1", topic="nowhere"), "unknown-topic", "topic"),
         (line(key="C1", data=ORDER | {"amount_minor": -1}), "invalid", "$.data.amount_minor"),
         (line(key="C1", time="yesterday"), "invalid", "$.time"),
+        (line(key="email:lin"), "bad-key", "key"),
+        (line(key="social:lin"), "bad-key", "key"),
+        (line(key="C1", type="identity.linked", data={"other": "email:lin", "kind": "customer"}), "bad-key", "$.data.other"),
         (line(key="C1", time="2100-01-01T00:00:00Z"), "bad-time", "$.time"),
     ],
 )
@@ -111,3 +114,29 @@ def test_lines_are_the_same_with_or_without_a_last_newline(text: bytes) -> None:
         return [found.strip() async for found in _lines(io.BytesIO(text)) if found.strip()]
 
     assert asyncio.run(stripped()) == [b"a", b"b"]
+
+
+def test_what_workers_will_leave_out_is_told_and_sent() -> None:
+    found = ready(line(key="C1", data=ORDER | {"identities": ["email:lin@shop.cn", "email:lin", "device:d1"]}))
+    assert found.left_out == ("identities",) and b"email:lin" in found.value
+    assert ready(line(key="C1", data=ORDER | {"channel": "null"})).left_out == ("channel",)
+    assert ready(line(key="email:lin@shop.cn", data=ORDER | {"identities": ["device:d1"]})).left_out == ()
+
+
+@pytest.mark.parametrize(
+    ("event", "in_clear"),
+    [
+        ({"key": "lin@shop.cn"}, True),
+        ({"key": "+86 138 0013 8001"}, True),
+        ({"key": "C1", "data": ORDER | {"identities": ["lin@shop.cn"]}}, True),
+        ({"key": "C1", "data": ORDER | {"identities": [{"other": "lin@shop.cn", "kind": "mail"}]}}, False),
+        ({"key": "C1", "type": "identity.linked", "data": {"other": "lin@shop.cn", "kind": "account"}}, True),
+        ({"key": "C1", "type": "identity.linked", "data": {"other": "lin@shop.cn", "kind": "email"}}, False),
+        ({"key": "email:lin@shop.cn"}, False),
+        ({"key": "13800138001"}, False),
+        ({"key": "@lin"}, False),
+        ({"key": "a@b"}, False),
+    ],
+)
+def test_an_address_as_a_customer_id_is_told_of(event: dict[str, Any], in_clear: bool) -> None:
+    assert ready(line(**event)).in_clear is in_clear

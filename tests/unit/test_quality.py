@@ -15,6 +15,7 @@ from portrait.components import COMPONENTS, READS
 from portrait.dimensions.base import Facts
 from portrait.dimensions.registry import DIMENSIONS
 from portrait.features.registry import FEATURES
+from portrait.identity.links import Link, Links
 from portrait.journey import journey
 from portrait.models import churn
 from portrait.quality import COUNTED, Assessment
@@ -195,6 +196,23 @@ def test_the_figures_are_metrics_too(reader: type[Reader]) -> None:
     assert 'portrait_quality_complete{dimension="basic"} 0.5' in done.stdout
     assert "portrait_quality_customers 2.0" in done.stdout
     assert 'portrait_quality_valid{dimension="lifecycle"}' not in done.stdout, "nothing of it is checked"
+
+
+def test_ids_that_stand_in_the_clear_are_counted_and_not_shown(reader: type[Reader], monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = ("lin@shop.cn", "+8613800138001", "13800138001", "@lin", "email:~" + "0" * 32)
+    monkeypatch.setattr(Reader, "states", [(name, state(click(9))) for name in ids])
+    assert json.loads(RUNNER.invoke(main.app, ["quality", "--json"]).stdout)["ids_in_clear"] == 2
+    assert "portrait_quality_ids_in_clear 2.0" in RUNNER.invoke(main.app, ["quality", "--prometheus"]).stdout
+    told = RUNNER.invoke(main.app, ["quality"]).stdout
+    assert "2 customer ids look like" in told and "lin@" not in told
+
+
+def test_identities_that_made_a_link_are_accepted_and_others_refused() -> None:
+    bad = state(event("app.opened", 1, channel="app"))
+    bad.links = Links({name: Link(1, 7, True, carried=carried) for name, carried in (("a", True), ("b", True), ("c", False))})
+    assert bad.parts.sources is not None
+    bad.parts.sources.refused = {"identities": 1}
+    assert assessed(bad).worst_fields(3) == [("identities", 2, 1)]
 
 
 def test_a_sample_is_no_more_than_was_asked_for(reader: type[Reader]) -> None:

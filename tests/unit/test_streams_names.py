@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from cli.audit import Audit
+from cli.audit import Audit, Report
 from portrait.identity.person import GOES_BY
 from portrait.renew import FIELDS
 from portrait.state import encode
@@ -79,15 +79,20 @@ def test_a_rebuild_and_the_audit_know_the_names() -> None:
     asyncio.run(SceneWorker(scene).work())
     assert scene.facts() == facts and scene.states()["C1"].members[1] == phone
     assert mended(rebuild(scene, Options(check=True))) == {}
-    audit = Audit({tp: scene.end(tp) for tp in scene.log}, full=[phone], rng=Random(1))
-    for name, state in scene.states().items():
-        audit.take_state(name, encode(state))
-    audit.begin_log(frozenset(), frozenset(), held_is_complete=True, namer=NAMER)
+    report = audited(scene, phone)
+    assert report.fine and report.customers == 4
+
+
+def audited(scene: Scene, name: str) -> Report:
+    """``name``: whose facts are compared one by one."""
+    audit = Audit({tp: scene.end(tp) for tp in scene.log}, full=[name], rng=Random(1))
+    for one, state in scene.states().items():
+        audit.take_state(one, encode(state))
+    audit.begin_log(frozenset(), frozenset(), held_is_complete=True, namer=scene.namer)
     for records in scene.log.values():
         for record in records:
             audit.take_record(record)
-    report = audit.report(scene.now_ms)
-    assert report.fine and report.customers == 4
+    return audit.report(scene.now_ms)
 
 
 def test_a_rebuild_without_the_key_writes_over_nobody_of_whom_the_log_tells_nothing_but_links() -> None:
@@ -172,7 +177,6 @@ def test_a_member_that_is_written_in_numbers_is_found_all_the_same() -> None:
     ("identities", "reason", "path"),
     [
         (["email:lin@shop.cn"], "bad-key", "$.data.identities[0]"),
-        (["device:d1", {"other": "x", "kind": "phone"}], "bad-key", "$.data.identities[1]"),
         (["device:d1", 7], "invalid", "$.data.identities[1]"),
         (["device:d1", {"kind": "device"}], "invalid", "$.data.identities[1].other"),
         ([{"other": "device:d1", "confidence": 2}], "invalid", "$.data.identities[0].confidence"),
@@ -180,10 +184,52 @@ def test_a_member_that_is_written_in_numbers_is_found_all_the_same() -> None:
         ("device:d1", "invalid", "$.data.identities"),
     ],
 )
-def test_what_can_be_no_identity_is_a_dead_letter_that_says_where(identities: object, reason: str, path: str) -> None:
+def test_identities_that_break_the_contract_or_wait_for_the_key_make_a_dead_letter_that_says_where(
+    identities: object, reason: str, path: str
+) -> None:
     scene = Scene()
     scene.orders("C1", identities=identities)
     asyncio.run(SceneWorker(scene).work())
     (letter,) = [json.loads(m.value or b"") for m in scene.published if m.topic == DEAD_LETTERS]
     assert (letter["reason"], letter["path"]) == (reason, path) and not scene.states()
     assert "lin@" not in letter["message"]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ["", "x" * 257, "device:\u200b", "email:lin", "social:lin", "C\x01", "device:\x00", {"other": "x", "kind": "phone"},
+     {"other": "a\nb", "kind": "device"}, {"other": "", "kind": "device"}],
+)  # fmt: skip
+def test_an_order_is_not_lost_for_a_bad_identity_beside_it(bad: object) -> None:
+    scene = Scene()
+    scene.orders("C1", identities=["device:d1", bad])
+    scene.clicks("device:d1")
+    worker = SceneWorker(scene)
+    asyncio.run(worker.work())
+    states = scene.states()
+    assert states.keys() == {"C1", "device:d1"} and states["C1"].members == ["C1", "device:d1"]
+    assert states["C1"].events == 1, "the order counts"
+    assert states["C1"].parts.sources.refused == {"identities": 1} and states["C1"].parts.sources.refused_by == {"/scene": 1}
+    assert worker.metrics.registry.get_sample_value("portrait_refused_values_total", {"field": "identities"}) == 1
+    assert not [m for m in scene.published if m.topic == DEAD_LETTERS]
+    assert audited(scene, "C1").fine, "the oracle reads it the same way"
+    scene.put("C1", None)
+    assert mended(rebuild(scene, Options(ids=frozenset({"C1"})))) == {"missing": 1}
+    assert scene.states()["C1"].parts.sources == states["C1"].parts.sources
+
+
+@pytest.mark.parametrize("other", ["x\x01y", "C\n1", "\u2028", "客" * 100])
+def test_no_link_names_what_no_key_could_be(other: str) -> None:
+    scene = Scene()
+    scene.says("C1", "identity.linked", other=other, kind="customer")
+    asyncio.run(SceneWorker(scene).work())
+    (letter,) = [json.loads(m.value or b"") for m in scene.published if m.topic == DEAD_LETTERS]
+    assert (letter["reason"], letter["path"]) == ("bad-key", "$.data.other") and not scene.states()
+
+
+def test_a_link_may_name_the_longest_key() -> None:
+    scene, longest = Scene(), "x" * 256
+    scene.clicks(longest)
+    scene.says("C1", "identity.linked", other=longest, kind="anonymous")
+    asyncio.run(SceneWorker(scene).work())
+    assert scene.states()["C1"].members == ["C1", longest]
