@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from hashlib import blake2b
-from struct import pack, unpack
+from struct import Struct
 
 import msgspec
 
@@ -15,7 +15,10 @@ from schemas.outputs import Expired
 from schemas.registry import BY_NAME
 from streams.log import TP, LogReader
 
-KEY_BYTES = 8
+#: Of the hash of a name the first bits say in which bucket its rows lie, and the last bytes stand in them: 62 bits tell it.
+BUCKET_BITS, REST_BYTES = 14, 6
+#: The rest of the hash, the source's mark, the offset: one of an identity for each of its sources.
+ROW = Struct(f"<{REST_BYTES}sIq")
 #: Of the cuts that were heard last: whom nobody has looked at since.
 HEARD_MAX = 10_000
 
@@ -23,19 +26,26 @@ _decode = msgspec.json.Decoder(Expired).decode
 
 
 class Cuts:
-    """By identity, of each source the last offset that is void. Some 150 bytes an identity: a hash of its name, and numbers."""
+    """By identity, of each source the last offset that is void.
+
+    An operator may have millions of them, and nearly all are for ever looked at by nobody: so they lie as rows in long texts of
+    bytes, some 20 bytes a source, and not as objects. Measured with a million of 1.5 sources: 30 MB, 5 us to find one.
+    """
 
     def __init__(self) -> None:
-        self._cuts: dict[bytes, bytes] = {}
+        self._buckets = [b""] * 2**BUCKET_BITS
+        self._any = False
         self.heard: dict[str, None] = {}  # whose cuts have grown since `forget_heard`: they may have been folded without knowing
 
     def __bool__(self) -> bool:
-        return bool(self._cuts)
+        return self._any
 
     def of(self, name: str) -> Mapping[int, int] | None:
         """None: nothing is void."""
-        found = self._cuts.get(_key(name)) if self._cuts else None
-        return _unpacked(found) if found is not None else None
+        if not self._any:
+            return None
+        number, rest = _place(name)
+        return _found(self._buckets[number], rest) or None
 
     def take(self, value: bytes | None) -> None:
         """A record's value. Raises what decoding may raise (`streams.failures.UNREADABLE`)."""
@@ -43,11 +53,13 @@ class Cuts:
             return
         told = _decode(value)
         cut = {mark: offset for source, offset in told.marks.items() if (mark := _mark_of(source)) is not None}
-        key = _key(told.id)
-        before = self._cuts.get(key)
-        packed = _packed(merged_cuts(_unpacked(before), cut) if before is not None else cut)
-        if packed != before:
-            self._cuts[key] = packed
+        number, rest = _place(told.id)
+        rows = self._buckets[number]
+        before = _found(rows, rest)
+        if (after := merged_cuts(before, cut)) != before:
+            others = rows if not before else b"".join(row for row in _rows(rows) if not row.startswith(rest))
+            self._buckets[number] = others + b"".join(ROW.pack(rest, *pair) for pair in after.items())
+            self._any = True
             self.heard[told.id] = None
             if len(self.heard) > HEARD_MAX:
                 self.heard.pop(next(iter(self.heard)))
@@ -85,17 +97,25 @@ class Follower:
         self.cuts.forget_heard()
 
 
-def _key(name: str) -> bytes:
-    return blake2b(name.encode(), digest_size=KEY_BYTES).digest()
+def _place(name: str) -> tuple[int, bytes]:
+    """The number of the bucket, and the rest of the hash."""
+    key = blake2b(name.encode(), digest_size=2 + REST_BYTES).digest()
+    return int.from_bytes(key[:2]) >> 16 - BUCKET_BITS, key[2:]
 
 
-def _packed(cut: Mapping[int, int]) -> bytes:
-    return pack(f"<{2 * len(cut)}q", *(number for pair in sorted(cut.items()) for number in pair))
+def _found(rows: bytes, rest: bytes) -> dict[int, int]:
+    found: dict[int, int] = {}
+    at = rows.find(rest)
+    while at >= 0:
+        if at % ROW.size == 0:  # and not by chance amid others
+            _, mark, offset = ROW.unpack_from(rows, at)
+            found[mark] = offset
+        at = rows.find(rest, at + 1)
+    return found
 
 
-def _unpacked(packed: bytes) -> dict[int, int]:
-    numbers = unpack(f"<{len(packed) // 8}q", packed)
-    return dict(zip(numbers[::2], numbers[1::2], strict=True))
+def _rows(rows: bytes) -> Iterator[bytes]:
+    return (rows[at : at + ROW.size] for at in range(0, len(rows), ROW.size))
 
 
 @lru_cache(4096)
