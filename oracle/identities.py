@@ -20,6 +20,9 @@ SYNONYMS = {
     "phone": "tel telephone mobile cell cellphone msisdn phone_number phone-number 电话 手机 手机号",
 }
 NO_HOST = {"test.com", "example.com", "example.org", "example.net", "localhost", "invalid", "none.com"}
+#: Country codes of two digits; in the zones 1 and 7 they have one, elsewhere three.
+CODES = "20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66 81 82 84 86 90 91"
+CODES += " 92 93 94 95 98"
 NO_NUMBER = {"0", "1", "-1"}
 KEPT_MAX, OTHERS_MAX, PERSON_MAX, TOGETHER_MAX, CUSTOMERS_MAX, SURE = 128, 64, 64, 256, 3, 0.5
 
@@ -199,6 +202,9 @@ def _nobody(name: str) -> bool:
         return host in NO_HOST or local in NO_LOCAL
     letters = "".join(c for c in value if c.isalnum())
     if kind == "phone":
-        digits = letters.removeprefix("86")
-        return digits in "01234567890123456789" or len(set(digits)) == 1
+        code = 1 if letters[:1] in ("1", "7") else 2 if letters[:2] in CODES.split() else 3
+        return value[0] != "~" and any(
+            len(set(digits)) == 1 or (digits[:1] in ("0", "1") and digits in "01234567890123456789")
+            for digits in (letters, letters[code:])
+        )
     return bool({value, letters} & (NOBODY | NO_NUMBER)) or (len(letters) > 3 and len(set(letters)) == 1)

@@ -44,6 +44,12 @@ _HASH = re.compile(f"{HASHED}[0-9a-f]{{{2 * HASH_BYTES}}}")
 _BARE = re.compile(r"[^\s:@]+@[^\s:@]+\.[^\s:@]+|\+[0-9][0-9 ()-]{6,20}")
 #: ITU-T E.164: at most 15 digits. Shorter than 5 is an extension, or an emergency.
 PHONE_DIGITS = range(5, 16)
+#: ITU-T E.164: country codes have one digit in the zones 1 and 7, two where listed, three elsewhere.
+_ONE_DIGIT = "17"
+_TWO_DIGITS = (
+    "20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 60 61 62 63 64 65 66 "
+    "81 82 84 86 90 91 92 93 94 95 98"
+)
 #: Called without a country code, a number is of this country.
 COUNTRY = "86"
 
@@ -150,9 +156,18 @@ def is_blocked(name: str) -> bool:
         return host in BLOCKED_HOSTS or local in BLOCKED_LOCALS
     bare = "".join(character for character in value if character.isalnum())
     if kind == "phone":
-        bare = bare.removeprefix(COUNTRY)
-        return bare in _COUNTING or bool(_RUN.fullmatch(bare))
+        return not value.startswith(HASHED) and (_is_made_up(bare) or _is_made_up(_national(bare)))
     return {value, bare} & (BLOCKED_WORDS | BLOCKED_NUMBERS) != set() or (len(bare) > 3 and bool(_RUN.fullmatch(bare)))
+
+
+def _is_made_up(digits: str) -> bool:
+    """One and the same digit, or counting from 0 or 1."""
+    return bool(_RUN.fullmatch(digits)) or (digits.startswith(("0", "1")) and digits in _COUNTING)
+
+
+def _national(digits: str) -> str:
+    """An international number without its country code."""
+    return digits[1 if digits[:1] in _ONE_DIGIT else 2 if digits[:2] in _TWO_DIGITS else 3 :]
 
 
 def _typed(kind: str, value: str, secret: bytes, country: str) -> Identity:
@@ -255,13 +270,18 @@ def _email(text: str, country: str) -> str:
 
 
 def _phone(text: str, country: str) -> str:
-    """The digits of E.164: with a plus or 00 as they are, else of ``country``, without the 0 that is dialled within it."""
+    """The digits of E.164: with a plus or 00 as they are, else of ``country``, without the 0 that is dialled within it.
+
+    What is one and the same digit is nobody's number anywhere, so it stays as it is, however long.
+    """
     if text.startswith(HASHED):
         return _already(text)
     plain = _plain(text).replace("(0)", "").lstrip("( ")
     digits = "".join(str(unicodedata.decimal(c)) for c in plain if unicodedata.decimal(c, None) is not None)
     if any(c.isalpha() for c in plain):
         raise BadIdentity("not a telephone number: it holds letters")
+    if _RUN.fullmatch(digits):
+        return digits[: PHONE_DIGITS[-1]]
     if not plain.startswith("+"):
         digits = digits[2:] if digits.startswith("00") else country + digits.removeprefix("0")
     if len(digits) not in PHONE_DIGITS:

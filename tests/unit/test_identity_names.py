@@ -120,6 +120,34 @@ def test_a_name_is_its_own_name_also_of_nobody(key: str) -> None:
     assert identity_of(name, b"").id == identity_of(name, SECRET, "44").id == name
 
 
+@pytest.mark.parametrize("country", ["86", "1", "44", "354"])
+@pytest.mark.parametrize(
+    "number", ["000000", "0", "1111111", "12345678", "0123456789", "+000000000000", "+86 11111111111", "+1 555 555 5555",
+               "+44 0000000000", "+354 1234567", "00491234567890", "+7 9999999999", "9" * 40]
+)  # fmt: skip
+def test_made_up_numbers_of_any_country_are_nobodys(number: str, country: str) -> None:
+    name = identity_of(f"phone:{number}", b"", country).id
+    assert is_blocked(name) and oracle.identities._nobody(name)
+    assert identity_of(name, b"", "49").id == name
+
+
+@pytest.mark.parametrize("number", ["+86 18888888888", "+354 3456789", "+49 30 1111111", "+1 212 555 5555", "+44 20 7946 0018"])
+def test_numbers_that_may_be_somebodys_are_hashed(number: str) -> None:
+    for country in ("86", "1", "49"):
+        name = identity_of(f"phone:{number}", SECRET, country).id
+        assert name.startswith("phone:~") and not is_blocked(name) and not oracle.identities._nobody(name)
+
+
+@settings(deadline=None)
+@given(st.text("+0123456789 ", max_size=20), st.sampled_from(["86", "1", "44", "354"]))
+def test_the_oracle_knows_the_same_numbers_to_be_nobodys(number: str, country: str) -> None:
+    try:
+        name = identity_of(f"phone:{number}", SECRET, country).id
+    except BadIdentity:
+        return
+    assert is_blocked(name) == oracle.identities._nobody(name) == (not name.startswith("phone:~"))
+
+
 @pytest.mark.parametrize(
     "key", ["email:lin@shop.cn", "phone:13800138001", "device:a1b2", "C1", "1", "1111", "social:weibo:lin", "email:nan@shop.cn"]
 )
