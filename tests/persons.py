@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import oracle.identities
@@ -14,9 +15,12 @@ from oracle.stage import stage_of
 from oracle.tools import day_of
 from portrait.identity.person import assembled
 from portrait.state import State
-from portrait.structures import ESTIMATED
+from portrait.structures import ESTIMATED, MORE
 from schemas.event import Event
 from tests.readers import Fields, equal, unlike
+
+#: Tables of features that keep the names that came first, and as what they are shown.
+TABLES = {"voice": {"places": "by_place", "topics": "by_topic"}, "contacts": {"channels": "by_channel"}}
 
 
 class Wrong(NamedTuple):
@@ -111,17 +115,25 @@ def unseen(name: str, states: Mapping[str, State], view: Fields) -> list[str]:
     whole = assembled(name, {other: states[other] for other in sorted({name, *state.members} & states.keys())})
     if not whole.events:  # only links are known
         return sorted(goes_by)
-    return unlike(whole, view, but_for_estimates if state.members else equal) + ["goes_by"] * ("goes_by" in view)
+    alike = partial(but_for_estimates, tables=overflown(whole)) if state.members else equal
+    return unlike(whole, view, alike) + ["goes_by"] * ("goes_by" in view)
 
 
-def but_for_estimates(a: Any, b: Any) -> bool:
-    """Are they the same, but for tallies that have overflown? These show by how much they may be wrong; merged, they depend on
-    when that was done, and may come to nothing."""
+def overflown(state: State) -> set[str]:
+    """Names under which tables are shown that had to leave names out: what they say of the others is an estimate, too."""
+    parts = [(getattr(state.parts, feature), tables) for feature, tables in TABLES.items()]
+    rows = [(getattr(part, table), shown) for part, tables in parts if part is not None for table, shown in tables.items()]
+    return {shown for table, shown in rows if MORE in table}
+
+
+def but_for_estimates(a: Any, b: Any, tables: Container[str] = ()) -> bool:
+    """Are they the same, but for these tables, and tallies that have overflown? Tallies show by how much they may be wrong;
+    merged, both depend on when that was done, and tallies may come to nothing."""
     if not (isinstance(a, dict) and isinstance(b, dict)):
         return _is_estimate(a) or _is_estimate(b) or equal(a, b)
     if _is_estimate(a) or _is_estimate(b):
         return True
-    return all(but_for_estimates(a.get(name), b.get(name)) for name in a.keys() | b.keys())
+    return all(name in tables or but_for_estimates(a.get(name), b.get(name), tables) for name in a.keys() | b.keys())
 
 
 def _is_estimate(value: Any) -> bool:

@@ -15,7 +15,8 @@ from oracle import log as oracle_log
 from oracle import score
 from oracle.identities import words
 from portrait.evolve import Arrival
-from portrait.identity.person import Moment
+from portrait.features.voice import PLACES_MAX
+from portrait.identity.person import Moment, assembled
 from portrait.models import churn
 from portrait.settle import Policy
 from portrait.state import State
@@ -34,6 +35,7 @@ from tests.fault.people import People, is_founded
 from tests.fault.trace import Attempt, Tracer, read
 from tests.fault.verdict import Verdict
 from tests.persons import but_for_estimates
+from tests.readers import unlike
 from tests.scene import Scene, SceneWorker
 
 MODEL = score.prior_alone(Settings().horizon_days)
@@ -124,6 +126,27 @@ def test_what_is_wrong_of_a_person_shows(what: str) -> None:
     verdict = shop.judge()
     assert getattr(verdict, COUNTERS[what]) > 0, verdict.notes
     assert not verdict.fine
+
+
+def test_a_table_that_had_to_leave_names_out_depends_on_when_it_was_merged() -> None:
+    """The device's place is in the merged table, into which C1's new words are folded, and finds no room in C1's own."""
+    shop = Shop()
+
+    def posts(name: str, *places: str, text: str = "Great, I love it!") -> None:
+        for place in places:
+            shop.scene.says(name, "mention.posted", platform=place, text=text)
+        asyncio.run(SceneWorker(shop.scene).work())
+
+    posts("C1", *(f"place-{number}" for number in range(PLACES_MAX + 1)))
+    posts("device:d1", "elsewhere", "elsewhere")
+    posts("C1", "elsewhere", text="Awful. I hate it!")
+    shop.states, shop.views = shop.scene.states(), {name: dict(shop.scene.view(name)) for name in shop.states}
+    shop.log = shop._log()
+    assert unlike(assembled("C1", {name: shop.states[name] for name in shop.states["C1"].members}), shop.views["C1"]) == ["voice"]
+    assert shop.judge().fine, shop.judge().notes
+    voice = msgspec.json.decode(shop.views["C1"]["voice"])
+    shop.views["C1"]["voice"] = msgspec.json.encode({**voice, "pleased": voice["pleased"] + 1})
+    assert shop.judge().views_wrong == 1
 
 
 def test_only_estimates_may_differ() -> None:
