@@ -20,7 +20,7 @@ from cli.topics import by_problem, differences
 from language.learned import Unusable
 from profile_store.contract import TP, Position, StoreError, StoreRefused
 from profile_store.diagnosis import ServerFacts, server_facts
-from schemas.registry import DEAD_LETTERS, EVENT_TOPICS, REPLAYED
+from schemas.registry import DEAD_LETTERS, EVENT_TOPICS, EXPIRED, REPLAYED
 from streams import kafka
 from streams.kafka import Lag
 from streams.learning import records
@@ -76,6 +76,7 @@ async def _all() -> list[Finding]:
     except SettingsError as error:
         return [*findings, Finding("FAIL", "settings", str(error), "correct the variable; portrait worker --help lists them")]
     findings.append(Finding("OK", "settings", f"group {settings.group}, {settings.shards} shard(s), clock {settings.clock}"))
+    findings.append(check_identities(settings))
     positions: dict[TP, Position] | None = None
     try:
         findings += check_server(await server_facts(settings.redis, cluster=settings.cluster))
@@ -158,9 +159,12 @@ async def _check_kafka(settings: Settings, positions: Mapping[TP, Position] | No
             yield finding
         lags = await admin.lags(settings.group, EVENT_NAMES)
         letters = await admin.lags(settings.group, [DEAD_LETTERS, REPLAYED])
+        expired = await admin.lags(settings.group, [EXPIRED])
     for finding in check_lag(lags, positions):
         yield finding
     yield check_dead_letters(letters)
+    if expired:  # or it is missing, which is told
+        yield check_expired(expired)
     yield await _check_model(settings)
     yield check_texts(await records(settings.kafka))
 
@@ -232,6 +236,23 @@ def check_dead_letters(lags: Mapping[TP, Lag]) -> Finding:
     if waiting:
         return Finding("WARN", "dead letters", f"about {waiting:,} wait", "portrait dlq list")
     return Finding("OK", "dead letters", "none wait")
+
+
+def check_expired(lags: Mapping[TP, Lag]) -> Finding:
+    """What has expired is void for as long as the topic says so: its records must all be there."""
+    lost = {tp: f"starts at {lag.start}" for tp, lag in lags.items() if lag.start}
+    if lost:
+        remedy = "keep it for ever (portrait topics list); whoever these were about comes back when the log is folded again"
+        return Finding("FAIL", "expired", f"records are gone: {_partitions(lost)}", remedy)
+    return Finding("OK", "expired", f"{sum(lag.end for lag in lags.values()):,} times that a fragment expired, none forgotten")
+
+
+def check_identities(settings: Settings) -> Finding:
+    """Whether addresses and numbers can be named."""
+    if settings.identity_key:
+        return Finding("OK", "identities", f"email: and phone: as hashes under a key, numbers of country {settings.country}")
+    text = "no PORTRAIT_IDENTITY_KEY: events of email: and phone: become dead letters. Set it before you publish such"
+    return Finding("OK", "identities", text)
 
 
 async def _check_model(settings: Settings) -> Finding:

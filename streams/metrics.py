@@ -40,6 +40,7 @@ class Metrics:
         self.loaded = Counter("portrait_states_loaded_total", "States that were not in the worker's memory", registry=r)
         self.published = Counter("portrait_published_total", "Effects published, by topic", ["topic"], registry=r)
         self.expired = Counter("portrait_expired_total", "Anonymous fragments that have expired", registry=r)
+        self.closed = Counter("portrait_identities_closed_total", "Identities that join nobody more, by why", ["why"], registry=r)
         self.dropped = Counter("portrait_effects_dropped_total", "Effects for which a state had no room", registry=r)
         self.ticks = Counter("portrait_ticks_total", "Silent customers settled", registry=r)
         self.waiting = Counter("portrait_store_waits_total", "Times that a batch waited for the store", registry=r)
@@ -103,6 +104,11 @@ class Metrics:
             self.published.labels(topic).inc(n)
             if topic == EXPIRED:
                 self.expired.inc(n)
+
+    def closes(self, before: str, after: str) -> None:
+        """Why an identity joins nobody more, before links were folded and after; "" while it does."""
+        if after not in ("", before):
+            self.closed.labels(after).inc()
 
     def gate(self, lag_ms: int) -> None:
         self.gate_lag.set(lag_ms / 1000)

@@ -12,6 +12,8 @@ import structlog
 
 from portrait.evolve import Arrival, Change, due_ms, evolve, published
 from portrait.expiry import begun, evolve_anonymous, idle_ms_of, is_stale, may_expire, plan
+from portrait.identity.graph import closed, runs_away
+from portrait.identity.links import Links
 from portrait.identity.person import Moment, evolve_persons, fold_links, near
 from portrait.models.churn import Scorer
 from portrait.settle import Policy
@@ -174,10 +176,14 @@ class Profiles:
                 entries |= more
                 for name, entry in more.items():  # of another piece too: nobody is to be one of a person, and not know it
                     states[name] = entry.state or begun(self._cuts.of(name) if may_expire(name) else None)
+                    before = closed(name, states[name].links)
                     fold_links(name, states[name], arrivals.get(name, ()))
+                    self._metrics.closes(before, closed(name, states[name].links))
                 missing = near(states, piece, ids)[1]
             now = Moment(clock_ms, self._scorer(), policy._replace(capped_rules=self._cap.open()))
             turned = evolve_persons(states, {name: arrivals[name] for name in piece}, now, ids)
+            if runs_away(_apart(states)):
+                self._metrics.closes("", "runaway")
             for one in turned:
                 plan(one.change.state, idle_ms_of(one.name, self._idle))
             self._count([one.change for one in turned])
@@ -322,6 +328,11 @@ def _pieces(ids: Iterable[str]) -> list[list[str]]:
 def _is_linked(state: State | None) -> bool:
     """By its own word, or by another's whose word has not come here yet: that commit was torn, and will come again."""
     return state is not None and (state.links is not None or bool(state.members) or bool(state.person))
+
+
+def _apart(states: Mapping[str, State]) -> dict[str, Links]:
+    """The links of those who have some, and are one of no person all the same."""
+    return {name: state.links for name, state in states.items() if state.links and not (state.person or state.members)}
 
 
 async def _until_sent() -> None:

@@ -182,6 +182,21 @@ def _is_shared(kind: str, links: Links | None) -> bool:
     return links.full or len(_customers(links)) >= SHARED_BY or len(_on(links)) > SHARED_WITH
 
 
+def closed(name: str, links: Links | None) -> str:
+    """Why an identity joins nobody, or nobody more, which an operator should know: "shared", "full"; "" while it does."""
+    if links is not None and links.full:
+        return "full"
+    return "shared" if _is_shared(own_kind(name, links), links) else ""
+
+
+def runs_away(graph: Graph) -> bool:
+    """Do so many hang together that nobody of them is joined?"""
+    if len(graph) <= RUNAWAY:
+        return False
+    kinds = {name: own_kind(name, links) for name, links in graph.items()}
+    return bool(_runaway([edge for edge in _edges(graph) if not _why_not(edge, graph, kinds)]))
+
+
 def _keeps(links: Links | None, other: str) -> bool:
     """Or would, had it been told of it yet."""
     return links is None or not links.full or other in links.others

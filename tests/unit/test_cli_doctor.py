@@ -106,5 +106,16 @@ def test_dead_letters_that_were_replayed_do_not_wait() -> None:
     assert doctor.check_dead_letters(lags | {("dead-letters", 1): Lag(0, 1, None)}).level == "WARN"
 
 
+def test_what_has_expired_must_not_be_forgotten() -> None:
+    kept, gone = Lag(0, 3, None), Lag(2, 3, None)
+    assert doctor.check_expired({("expired", 0): kept}).level == "OK"
+    assert troubles([doctor.check_expired({("expired", 0): kept, ("expired", 1): gone})]) == [("FAIL", "expired")]
+
+
+def test_whether_addresses_can_be_named_is_told_without_the_key() -> None:
+    assert "PORTRAIT_IDENTITY_KEY" in doctor.check_identities(Settings()).found
+    assert "sixteen" not in doctor.check_identities(Settings(identity_key="sixteen bytes, or more")).found
+
+
 def test_this_environment_is_the_tested_one() -> None:
     assert [trouble for trouble in troubles(doctor.check_versions()) if trouble[0] == "FAIL"] == []

@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from portrait.identity.graph import reach
+from portrait.identity.graph import RUNAWAY, reach
 from profile_store.contract import TP, Position, Write
 from profile_store.memory import MemoryStore
 from streams import profiles
 from tests.scene import Scene, SceneWorker
+
+WHYS = ("shared", "full", "runaway")
 
 
 class Watched(MemoryStore):
@@ -75,6 +77,39 @@ def test_many_persons_are_known_at_once() -> None:
     """More of them than one person may have identities."""
     everybody = {f"C{n}" for n in range(300)}
     assert reach(dict.fromkeys(everybody), everybody) == everybody
+
+
+def closed(worker: SceneWorker) -> dict[str, float]:
+    registry = worker.metrics.registry
+    found = {why: registry.get_sample_value("portrait_identities_closed_total", {"why": why}) for why in WHYS}
+    return {why: n for why, n in found.items() if n}
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_who_joins_nobody_more_is_counted_once(one_by_one: bool) -> None:
+    scene = Scene()
+    worker = SceneWorker(scene)
+    for number in range(130):
+        scene.says("C1", "identity.linked", other=f"device:d{number}", kind="device")
+        if number < 6:
+            scene.says(f"K{number}", "identity.linked", other="device:till", kind="device")
+        if one_by_one:
+            asyncio.run(worker.work())
+        assert closed(worker) == {} or number >= 3
+    asyncio.run(worker.work())
+    assert closed(worker) == {"shared": 1, "full": 1}
+    scene.clicks("device:till")
+    asyncio.run(worker.work())
+    assert closed(worker) == {"shared": 1, "full": 1}
+
+
+def test_a_cluster_that_runs_away_is_counted() -> None:
+    scene = Scene()
+    worker = SceneWorker(scene)
+    for number in range(RUNAWAY):
+        scene.says(f"device:d{number}", "identity.linked", other=f"device:d{number + 1}", kind="device")
+    asyncio.run(worker.work())
+    assert closed(worker) == {"runaway": 1}
 
 
 class Torn(MemoryStore):
