@@ -102,7 +102,7 @@ class Sheet:
             for n, line in enumerate(line for line in lines if line):
                 grid.add_row(self._t(label) if n == 0 else "", line if label in WHOLE else self._line(line))
             self._add_derived(grid, AFTER.get(label, ()))
-        self._add_derived(grid, tuple(self._derived.keys() - PLACED))
+        self._add_derived(grid, [name for name in self._derived if name not in PLACED])
         legend = Text(self._t("legend"), "bright_black") if self._derived else ""
         return Group(self._head(), Rule(style="bright_black"), grid, legend)
 
@@ -153,7 +153,7 @@ class Sheet:
         name = known.pop("name", "")
         if self._derived.get("person"):
             known = {key: told for key, told in known.items() if key not in MEANINGS}
-        rest = [f"{member(key, self._lang)} {self._value(told)}" for key, told in known.items()]
+        rest = [f"{member(key, self._lang)} {plain(value(key, told, self._lang))}" for key, told in known.items()]
         ids = [f"{system} {external_id}" for system, external_id in basic.external_ids.items()]
         head = Text.assemble((plain(self._id), "bold"), "  ", (plain(name), "bold"), "  ")
         as_of_ms = self._profile.updated_at_ms  # older than a moment while events wait to be folded

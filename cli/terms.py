@@ -72,8 +72,8 @@ MEMBERS: Mapping[str, tuple[str, str]] = {
     "activity": ("activity", "活跃度"),
     "changes": ("change of life", "生活变化"),
     "sources": ("sources", "来源"),
-    "fresh": ("latest within a", "最近更新"),
-    "mostly": ("mostly of the party", "主要来源"),
+    "fresh": ("latest", "最近更新"),
+    "mostly": ("mostly", "主要来源"),
     "reliable": ("reliable", "可靠度"),
     "audience": ("audience", "粉丝量级"),
     "reach": ("heard", "触达人次"),
@@ -81,7 +81,7 @@ MEMBERS: Mapping[str, tuple[str, str]] = {
     "domains": ("heard on", "影响领域"),
     "circles": ("follows", "圈层"),
     # voice
-    "tone": ("tone", "语气"),
+    "tone": ("tone", "均值"),
     "pleased": ("pleased texts", "满意文本"),
     "displeased": ("displeased texts", "不满文本"),
     # experience, use
@@ -168,6 +168,16 @@ _AS_MEMBER_ZH: Mapping[tuple[str, str], str] = {
     ("devices", "phone"): "手机",
     ("loyalty", "lost"): "已流失",
     ("topic", "video"): "视频",
+    ("fresh", "older"): "三个月以前",
+    ("language", "zh"): "中文",
+    ("language", "en"): "英语",
+}
+_AS_MEMBER_EN: Mapping[tuple[str, str], str] = {
+    **{("fresh", span): f"within a {span}" for span in ("week", "month", "quarter")},
+    ("fresh", "older"): "over a quarter ago",
+    **{("mostly", party): f"{party} party" for party in ("first", "second", "third")},
+    ("language", "zh"): "Chinese",
+    ("language", "en"): "English",
 }
 
 
@@ -181,4 +191,4 @@ def value(member_name: str, text: str, lang: str) -> str:
     """A value in words."""
     if lang == "zh":
         return _AS_MEMBER_ZH.get((member_name, text)) or VALUES_ZH.get(text, text)
-    return text.replace("_", " ") if text in VALUES_ZH else text
+    return _AS_MEMBER_EN.get((member_name, text)) or (text.replace("_", " ") if text in VALUES_ZH else text)

@@ -7,6 +7,7 @@ from typing import Any
 
 from schemas.outputs import Action, ActionEvent, DeadLetter, Expired, OperatorAction, OperatorActionEvent, Origin, Reason
 from schemas.registry import TYPES
+from schemas.words import Why
 
 CUSTOMER_ID = "C-1024"
 
@@ -213,13 +214,7 @@ ACTION = ActionEvent(
         stage="declining",
         churn_risk=0.6312,
         model_version="1.4810",
-        reasons=[
-            Reason(
-                "stage.silent",
-                "Entered after 45 days without a purchase; one was expected about every 30 days.",
-                "连续 45 天未下单后进入该阶段，预期约每 30 天一次。",
-            )
-        ],
+        reasons=[Why("stage.silent", (45, 30)).reason()],
         suggest=Reason(
             "suggest.remind", "Remind gently: what is new in their favourite categories.", "温和提醒：其偏好品类的新品。"
         ),

@@ -46,6 +46,7 @@ def _worded(code: str, numbers: Sequence[int]) -> tuple[str, str]:
         return code, code
 
 
+#: A number may be 1: no plural follows one that can be.
 WORDS: Mapping[str, tuple[str, str]] = {
     # lifecycle.why
     "stage.seen": ("Seen, but nothing bought yet.", "有访问，尚未下单。"),
@@ -54,13 +55,13 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "stage.bought_after_silence": ("Bought again after {0} days of silence.", "沉默 {0} 天后再次下单。"),
     "stage.bought_after_loss": ("Came back after {0} days: counted as lost before.", "流失 {0} 天后重新下单。"),
     "stage.silent": (
-        "Entered after {0} days without a purchase; one was expected about every {1} days.",
+        "Entered after {0} days without a purchase; their usual gap in days: {1}.",
         "连续 {0} 天未下单后进入该阶段，预期约每 {1} 天一次。",
     ),
     # journey.why
     "journey.recommends": ("Would recommend us: {0} of 10.", "愿意推荐我们：{0}/10。"),
     "journey.speaks": (
-        "Speaks of us in public, {0} times in 90 days, and is not unhappy.",
+        "Speaks of us in public, and is not unhappy; posts and shares in 90 days: {0}.",
         "90 天内公开提及我们 {0} 次，且无不满。",
     ),
     "journey.again": ("Bought on {0} days.", "已在 {0} 天下单。"),

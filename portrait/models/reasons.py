@@ -58,24 +58,25 @@ def _silence(seen: _Seen, up: bool) -> Words | None:
     rhythm = seen.rhythm
     recency, gap = max(0, seen.today - rhythm.last_day), round(rhythm.gap_days)
     days = _some(recency, "day")
+    short, every = ("every day",) * 2 if gap == 1 else (f"every {gap}", f"every {gap} days")
     if rhythm.count == 1:  # there is no gap yet
         return _silence_once(recency, days, up)
     if up:
         if recency > gap:
             return (
-                f"No purchase for {days}; one is expected about every {gap}.",
+                f"No purchase for {days}; one is expected about {short}.",
                 f"已 {recency} 天未购买，预计约每 {gap} 天一次。",
             )
-        return (f"Buys seldom: about every {gap} days.", f"购买间隔较长，约每 {gap} 天一次。") if gap >= SELDOM_DAYS else None
+        return (f"Buys seldom: about {every}.", f"购买间隔较长，约每 {gap} 天一次。") if gap >= SELDOM_DAYS else None
     if recency > gap:
         return (
-            f"Used to buy often, about every {gap} days; last {days} ago.",
+            f"Used to buy often, about {every}; last {days} ago.",
             f"曾经常购买，约每 {gap} 天一次；最近一次在 {recency} 天前。",
         ) if gap <= OFTEN_DAYS else None  # fmt: skip
     if not recency:
-        return f"Last purchase today; one is expected about every {gap} days.", f"今天购买过，预计约每 {gap} 天一次。"
+        return f"Last purchase today; one is expected about {every}.", f"今天购买过，预计约每 {gap} 天一次。"
     return (
-        f"Last purchase {days} ago; one is expected about every {gap}.",
+        f"Last purchase {days} ago; one is expected about {short}.",
         f"最近一次购买在 {recency} 天前，预计约每 {gap} 天一次。",
     )
 

@@ -155,6 +155,18 @@ def test_silence_is_told_so_that_it_speaks_for_its_direction(
     assert words_of(customer, days[-1], 9.0, recency=-1.0).keys() == (set() if len(days) == 1 else {"risk.silence.up"})
 
 
+def test_who_buys_every_day_is_expected_every_day() -> None:
+    customer = Customer()
+    customer.sees(*map(order, range(200)))
+    for today, weight, words in (
+        (199, -1.0, "Last purchase today"),
+        (200, -1.0, "Last purchase 1 day ago"),
+        (201, 1.0, "No purchase for 2 days"),
+    ):
+        ((en, _),) = words_of(customer, today, 0.0 if today > 199 else 9.0, recency=weight if today > 199 else 1.0).values()
+        assert en == f"{words}; one is expected about every day."
+
+
 def test_the_average_customer_of_a_shop_has_no_reason_of_the_base_rate() -> None:
     """Nearly all customers of this one leave."""
     learner = Learner(HORIZON_DAYS)

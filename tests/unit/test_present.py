@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from cli import present
+from cli import present, sheet
 from cli.child import Figures
 from cli.screen import Board, render
 from cli.sheet import Sheet
@@ -179,6 +179,29 @@ def test_the_sheet_says_how_sure_a_risk_is() -> None:
     assert "80-90% 的评分中已知结果的有 1,240 例" in told(known, "zh")
     assert "no score like this" in told(Sure(0, 0.0, 1.0), "en") and "尚无同类" in told(Sure(0, 0.0, 1.0), "zh")
     assert "known" not in told(None, "en")
+
+
+def test_the_sheet_reads_well_of_one_and_of_what_is_old() -> None:
+    known = contract.Profile(
+        basic=contract.Basic(attributes={"language": "zh", "member_level": "bronze"}),
+        value=contract.Value(horizon_days=60, expected_orders=1.0, buys=0.5),
+        feedback=contract.Feedback(ratings=contract.Ratings(count=1, average=5.0, last=5)),
+    )
+    dims = {"provenance": {"fresh": "older", "mostly": ["first", 0.9, 10]}}
+    en, zh = (text_of(Sheet("C1", known, [], lang=lang, now_ms=NOW_MS, dims=dims).render()) for lang in ("en", "zh"))
+    for said in ("speaks Chinese", "in 60 days: 1 ", "ratings: 1,", "latest over a quarter ago · mostly first party 90%"):
+        assert said in en
+    for said in ("语言 中文", "会员等级 铜卡", "最近更新 三个月以前 · 主要来源 第一方 90%"):
+        assert said in zh
+
+
+def test_dimensions_that_have_no_place_come_last_in_the_order_of_their_declarations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheet, "AFTER", {})
+    monkeypatch.setattr(sheet, "PLACED", frozenset(sheet.FIRST))
+    dims = {"brand": {"level": "loyal", "why": ["brand.bought", []]}, "media": {"best_hour": 9}}
+    dims |= {"use": {"avoid": ["sms"]}, "habits": {"returned": 0.2}, "channels": {"avoid": ["sms"]}, "decisions": {"carts": 2}}
+    shown = text_of(Sheet("C1", contract.Profile(), [], lang="en", now_ms=NOW_MS, dims=dims).render())
+    assert [line.split()[0] for line in shown.splitlines()[-7:-1]] == ["Channels", "Media", "Use", "Decisions", "Habits", "Brand"]
 
 
 def test_the_sheet_of_somebody_almost_unknown_is_short() -> None:

@@ -33,6 +33,11 @@ def test_a_reason_is_an_array_of_its_code_and_its_numbers() -> None:
     assert why.reason().zh == why.zh == "连续 45 天未下单后进入该阶段，预期约每 30 天一次。"
 
 
+@pytest.mark.parametrize("why", [Why("stage.silent", (14, 1)), Why("journey.speaks", (1,))])
+def test_no_plural_follows_a_number_that_can_be_one(why: Why) -> None:
+    assert not re.search(r"\b1 \w+s\b", why.en)
+
+
 def test_what_a_newer_version_says_is_told_by_its_code() -> None:
     assert Why("stage.sold", (3,)).en == "stage.sold"
     assert Why("stage.silent", (3,)).zh == "stage.silent"
