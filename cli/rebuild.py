@@ -224,7 +224,7 @@ async def _accept(settings: Settings, *, yes: bool, quiet: bool) -> dict[str, An
     async with _mending_store(settings) as store, kafka.log_reader(settings.kafka) as log:
         positions = await store.positions()
         lags = await _lags(settings)
-        troubles = await diagnose(store, log, positions, lags)
+        troubles = await diagnose(store, log, positions, lags, namer_of(settings))
         if not troubles:
             raise CantAccept("nothing is to be accepted: the log is the one that the profiles were made of. Workers can start")
         for trouble in troubles:

@@ -19,6 +19,8 @@ from portrait.state import HASH_BYTES, BrokenState, State, decode, encode
 from profile_store.contract import Loaded, MendingStore, Position, Write
 from schemas.event import Event
 from schemas.event import decode as decode_event
+from schemas.identity import Namer
+from streams.intake import NAMER
 from streams.kafka import Lag
 from streams.log import TP, LogReader, Record
 from streams.profiles import NONCE_BYTES, PIECE
@@ -54,9 +56,14 @@ class Trouble(NamedTuple):
 
 
 async def diagnose(
-    store: MendingStore, log: LogReader, positions: Mapping[TP, Position], partitions: Mapping[TP, Lag]
+    store: MendingStore,
+    log: LogReader,
+    positions: Mapping[TP, Position],
+    partitions: Mapping[TP, Lag],
+    namer: Namer = NAMER,
 ) -> list[Trouble]:
-    """What workers refuse, by partition. ``partitions``: all of the event topics. Raises CantAccept, NewerFormat."""
+    """What workers refuse, by partition. ``partitions``: all of the event topics; ``namer`` names the identities as the workers
+    do. Raises CantAccept, NewerFormat."""
     if missing := sorted({topic for topic, _ in positions} - {topic for topic, _ in partitions}):
         raise CantAccept(f"there is no topic {', '.join(missing)}: is this another Kafka? If not: portrait topics create")
     troubles = [Trouble(tp, "gone", at.next_offset, None, None) for tp, at in positions.items() if tp not in partitions]
@@ -71,31 +78,33 @@ async def diagnose(
         elif at.next_offset < lag.start:
             troubles.append(Trouble(tp, "expired", at.next_offset, lag, lag.start))
         elif at.next_offset > lag.end or tp in strange:
-            start = await _seen_until(store, log, tp, lag)
+            start = await _seen_until(store, log, tp, lag, namer)
             troubles.append(Trouble(tp, "another", at.next_offset, lag, start))
         elif ahead:
             troubles.append(Trouble(tp, "ahead", at.next_offset, lag, at.next_offset))
     return sorted(troubles)
 
 
-async def _seen_until(store: MendingStore, log: LogReader, tp: TP, lag: Lag) -> int:
+async def _seen_until(store: MendingStore, log: LogReader, tp: TP, lag: Lag, namer: Namer) -> int:
     """One past the last record that some profile has seen; the beginning of the log if there is none."""
     high = lag.end
     while high > lag.start:
         low = max(lag.start, high - WINDOW_RECORDS)
         records = [record async for record in log.between({tp: low}, {tp: high})]
-        if seen := [offset async for offset in _seen(store, tp, records)]:
+        if seen := [offset async for offset in _seen(store, tp, records, namer)]:
             return max(seen) + 1
         high = low
     return lag.start
 
 
-async def _seen(store: MendingStore, tp: TP, records: Sequence[Record]) -> AsyncIterator[int]:
+async def _seen(store: MendingStore, tp: TP, records: Sequence[Record], namer: Namer) -> AsyncIterator[int]:
     """Offsets of those records whose event is among the recent ones of its customer."""
     mark = mark_of_tp(tp)
     events: dict[str, list[tuple[int, bytes]]] = {}
     for record in records:
         event = decode_event(tp[0], record.key, record.value, record.headers, record.timestamp)
+        if isinstance(event, Event):
+            event = namer.named(event)
         if isinstance(event, Event):
             events.setdefault(event.customer_id, []).append((record.offset, event.hash[:HASH_BYTES]))
     ids = list(events)

@@ -9,6 +9,7 @@ import json
 import pytest
 
 from profile_store.contract import TP
+from schemas.identity import Namer
 from schemas.registry import ACTIONS
 from streams.accept import Acceptance, CantAccept, Trouble, diagnose
 from streams.rebuild import CantRebuild
@@ -26,7 +27,7 @@ def accept(scene: Scene, *, stop_after: int = 10**9) -> list[Trouble]:
     async def run() -> list[Trouble]:
         store = scene.store()
         positions = await store.positions()
-        troubles = await diagnose(store, scene, positions, scene.lags())
+        troubles = await diagnose(store, scene, positions, scene.lags(), scene.namer)
         commits = itertools.count()
         commit = store.commit
 
@@ -157,6 +158,22 @@ def test_a_log_that_lost_its_tail_goes_on_where_it_parts(lost: int) -> None:
     assert end - lost - 1 <= trouble.start <= end - lost, "a duplicate at the end is in no ring for itself"
     assert not refused(scene)
     assert events(scene) == {customer: n + new.count(customer) for customer, n in before.items()}
+
+
+@pytest.mark.parametrize("key", ["Email：Lin@Shop.cn", "Social:Weibo:@Lin", "DEVICE: d1 "])
+def test_who_has_seen_a_record_is_known_by_the_name_that_workers_gave(key: str) -> None:
+    scene = Scene()
+    scene.namer = Namer(b"sixteen bytes, or more")
+    for _ in range(6):
+        scene.clicks(key)
+    asyncio.run(SceneWorker(scene).work())
+    (name,) = scene.states()
+    (tp,) = (tp for tp in scene.log if scene.log[tp])
+    scene.log[tp] = scene.log[tp][:-1]  # the broker has lost its tail
+    assert [(trouble.kind, trouble.start) for trouble in accept(scene)] == [("another", 5)]
+    scene.clicks(key)
+    asyncio.run(SceneWorker(scene).work())
+    assert events(scene) == {name: 7}, "the five that it has once, the one that was lost, and the new one"
 
 
 def test_a_partition_that_is_no_more() -> None:
