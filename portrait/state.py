@@ -181,15 +181,17 @@ def decode(blob: bytes) -> State:
 
 def _decompress(blob: bytes) -> bytes:
     number = zstandard.get_frame_parameters(blob).dict_id
-    if number not in _DECOMPRESS:
+    if number > max(_DECOMPRESS):
         raise NewerFormat(f"a state is compressed with dictionary {number}, which this worker lacks: upgrade the workers first")
+    if number not in _DECOMPRESS:
+        raise zstandard.ZstdError(f"there is no dictionary {number}")
     return _DECOMPRESS[number](blob, max_output_size=STATE_BYTES_MAX)
 
 
 def _why_not(blob: bytes, error: Exception) -> Exception:
     try:
         found = msgspec.msgpack.decode(blob)[0]
-    except (msgspec.DecodeError, LookupError, TypeError):
+    except (msgspec.DecodeError, LookupError, TypeError, ValueError):  # ValueError: what is no UTF-8
         found = None
     if isinstance(found, int) and found > FORMAT:
         return NewerFormat(f"a state has format {found}, this worker knows {FORMAT}: upgrade the workers before going on")

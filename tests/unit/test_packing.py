@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from portrait.features.registry import FEATURES
 from portrait.packing import DAYS_MIN, SPAN_MAX, pack_days, put_back, unpack_days
 from portrait.state import PACK_DAYS, BrokenState, NewerFormat, State, decode, encode
 from portrait.structures import Days
-from tests.corekit import Customer, click, order
+from tests.corekit import Customer, click, event, order
 
 amounts = st.integers(-(2**50), 2**50)
 days_of_anything = st.dictionaries(st.integers(0, 2**40), amounts, max_size=3 * DAYS_MIN) | st.dictionaries(
@@ -134,3 +135,29 @@ def test_a_state_that_is_compressed_with_a_newer_dictionary_is_refused() -> None
     assert decode(blob).events == 2 * PACK_DAYS
     with pytest.raises(NewerFormat, match="dictionary 99"):
         decode(blob[:5] + bytes([99]) + blob[6:])
+
+
+def test_a_frame_of_no_dictionary_that_ever_was_is_broken_and_no_newer_one() -> None:
+    blob = encode(lively().known)
+    with pytest.raises(BrokenState, match="rebuild"):
+        decode(blob[:5] + bytes([0]) + blob[6:])
+
+
+@given(data=st.data())
+def test_whatever_is_damaged_is_told_as_broken(data: st.DataObject) -> None:
+    """By these `portrait rebuild --broken` finds it, and a worker that meets it tells the remedy: nothing else may come out."""
+    customer = Customer()
+    customer.sees(event("search.made", 1, query="跑鞋 宽楦"), order(2))
+    blob = bytearray(encode(data.draw(st.sampled_from([customer.known, lively().known]))))
+    for place, byte in data.draw(st.dictionaries(st.integers(0, len(blob) - 1), st.integers(0, 255), min_size=1)).items():
+        blob[place] = byte
+    with suppress(BrokenState, NewerFormat):
+        decode(bytes(blob))
+
+
+def test_a_text_that_is_no_utf_8_is_told_as_broken() -> None:
+    customer = Customer()
+    customer.sees(event("search.made", 1, query="跑鞋"))
+    blob = encode(customer.known)
+    with pytest.raises(BrokenState, match="rebuild"):
+        decode(blob.replace("跑鞋".encode(), b"\xff\xff\xff" * 2))
