@@ -14,11 +14,13 @@ from rich.table import Table
 
 from cli import output
 from cli.tasks import asked_to_stop
-from schemas.event import REPLAY_OF, TIME_MS_END, Rejection, decode
+from schemas.event import REPLAY_OF, TIME_MS_END, Event, Rejection, decode
+from schemas.identity import Namer
 from schemas.outputs import DeadLetter, Replayed
 from schemas.registry import DEAD_LETTERS, REPLAYED
 from streams import kafka
-from streams.settings import Settings
+from streams.intake import NAMER
+from streams.settings import Settings, namer_of
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Events that could not be folded: list, show, mend and replay."
@@ -172,11 +174,12 @@ async def _replay(
     letters = await _read(settings)
     refused = {id: "no such dead letter; portrait dlq list" for id in ids if id not in letters.by_id}
     ready: list[Mended] = []
+    namer = namer_of(settings)
     for letter in _selected(letters, ids, reason, force):
         if letter.id in letters.replayed and not force:
             refused[letter.id] = "replayed before; --force does it again"
             continue
-        mended = mended_record(letter, mend, _now_ms())
+        mended = mended_record(letter, mend, _now_ms(), namer)
         if isinstance(mended, Rejection):
             refused[letter.id] = f"{mended.path}: {mended.message}; {mended.remedy}"
         else:
@@ -219,8 +222,8 @@ async def _publish(settings: Settings, ready: Sequence[Mended]) -> int:
     return done
 
 
-def mended_record(letter: DeadLetter, mend: Mend, now_ms: int) -> Mended | Rejection:
-    """The record to publish instead of the dead one, or what is still wrong with it."""
+def mended_record(letter: DeadLetter, mend: Mend, now_ms: int, namer: Namer = NAMER) -> Mended | Rejection:
+    """The record to publish instead of the dead one, or what is still wrong with it. ``namer`` names identities as workers do."""
     if letter.value_truncated and mend.value is None:
         return Rejection("too-large", "value", "only its beginning was kept", "publish the event anew, or give it with --value")
     topic = mend.topic or letter.origin.topic
@@ -238,9 +241,11 @@ def mended_record(letter: DeadLetter, mend: Mend, now_ms: int) -> Mended | Rejec
             return Rejection("bad-time", "$.time", "neither the event nor its record tells when", "give it one with --patch")
         value = msgspec.json.encode(whole)
         headers = _without_attributes(headers)
-    problem = decode(topic, key, value, headers, now_ms)
-    if isinstance(problem, Rejection):
-        return problem
+    found = decode(topic, key, value, headers, now_ms)
+    if isinstance(found, Event):
+        found = namer.named(found)
+    if isinstance(found, Rejection):
+        return found
     return Mended(letter, topic, key or b"", value or b"", [*headers, (REPLAY_OF, letter.id.encode())])
 
 

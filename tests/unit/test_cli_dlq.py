@@ -9,6 +9,7 @@ import pytest
 
 from cli.dlq import Letters, Mend, Mended, grouped, mended_record, merged
 from schemas.event import REPLAY_OF, Event, Rejection, decode
+from schemas.identity import Namer
 from schemas.outputs import DeadLetter, Origin
 
 NOW_MS = 1_780_000_000_000
@@ -52,6 +53,22 @@ def test_a_patch_mends_and_the_record_names_its_origin() -> None:
 def test_what_is_still_wrong_is_refused_with_its_path() -> None:
     assert refused(letter()).path == "$.data.currency"
     assert refused(letter(), Mend(patch={"data": {"currency": "CNY", "amount_minor": -1}})).path == "$.data.amount_minor"
+
+
+@pytest.mark.parametrize(
+    ("key", "data", "path"),
+    [
+        (b"email:lin@shop.cn", {}, "key"),
+        (b"social:lin", {}, "key"),
+        (b"C1", {"identities": ["phone:13800138001"]}, "$.data.identities[0]"),
+    ],
+)
+def test_what_workers_could_not_name_is_not_replayed_to_die_again(key: bytes, data: dict[str, Any], path: str) -> None:
+    dead = letter(ENVELOPE | {"data": DATA | {"currency": "CNY"} | data}, key=key)
+    assert refused(dead).path == path, "there is no key for hashes"
+    found = mended_record(dead, Mend(), NOW_MS, Namer(b"sixteen bytes, or more"))
+    assert isinstance(found, Rejection) == (key == b"social:lin")
+    assert isinstance(found, Rejection) or found.key == key, "it travels as it was published"
 
 
 def test_an_event_without_a_time_keeps_that_of_its_first_record() -> None:
