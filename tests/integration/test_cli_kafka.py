@@ -93,7 +93,7 @@ def test_good_lines_are_sent_and_bad_ones_named_by_number(topics: str) -> None:
     lines = [{"type": "app.opened", "data": {}}, {"type": "app.closed", "data": {}}, {"type": "app.opened", "data": {}}]
     done = portrait(topics, "publish", "-", "--key", key, "--json", stdin="\n".join(map(json.dumps, lines)))
     assert done.returncode == output.FAILED
-    assert json.loads(done.stdout) == {"sent": 2, "refused": 1}
+    assert json.loads(done.stdout) == {"sent": 2, "refused": 1, "left_out": 0, "in_clear": 0}
     assert "line 2: $.type" in done.stderr
     assert len([r for r in records(topics, "clicks") if r.key == key.encode()]) == 2
 
