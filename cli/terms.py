@@ -47,7 +47,7 @@ MEMBERS: Mapping[str, tuple[str, str]] = {
     "brand": ("keeps to", "忠于品牌"),
     "category": ("buys most", "常购"),
     "motives": ("for", "动机"),
-    "risk": ("risks", "风险偏好"),
+    "risk": ("", "风险偏好"),
     # channels, media, situation, technology
     "prefers": ("prefers", "偏好"),
     "answers_on": ("answers on", "会回应"),
@@ -178,6 +178,10 @@ _AS_MEMBER_EN: Mapping[tuple[str, str], str] = {
     **{("mostly", party): f"{party} party" for party in ("first", "second", "third")},
     ("language", "zh"): "Chinese",
     ("language", "en"): "English",
+    ("risk", "open"): "takes risks",
+    ("risk", "careful"): "avoids risks",
+    ("service", "both"): "self service and human",
+    ("week", "any"): "any day",
 }
 
 

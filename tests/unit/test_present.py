@@ -187,8 +187,11 @@ def test_the_sheet_reads_well_of_one_and_of_what_is_old() -> None:
         value=contract.Value(horizon_days=60, expected_orders=1.0, buys=0.5),
         feedback=contract.Feedback(ratings=contract.Ratings(count=1, average=5.0, last=5)),
     )
-    dims = {"provenance": {"fresh": "older", "mostly": ["first", 0.9, 10]}}
+    dims = {"provenance": {"fresh": "older", "mostly": ["first", 0.9, 10]}, "motivation": {"risk": ["open", 0.35, 5]}}
+    dims |= {"technology": {"service": ["both", 0.95, 5]}, "situation": {"week": ["any", 0.8, 5]}}
     en, zh = (text_of(Sheet("C1", known, [], lang=lang, now_ms=NOW_MS, dims=dims).render()) for lang in ("en", "zh"))
+    for said in ("takes risks 35%", "prefers self service and human 95%", "in the week any day 80%"):
+        assert said in en
     for said in ("speaks Chinese", "in 60 days: 1 ", "ratings: 1,", "latest over a quarter ago · mostly first party 90%"):
         assert said in en
     for said in ("语言 中文", "会员等级 铜卡", "最近更新 三个月以前 · 主要来源 第一方 90%"):
