@@ -16,12 +16,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench import latency, reads, report, sizes, throughput
+from bench import latency, linking, reads, report, sizes, throughput
 from bench.events import DAY_MS, EVENTS, SPAN_MS
 from bench.machine import machine
 from bench.servers import Servers, has_store, servers, store
 
-PARTS = ("bytes", "read", "latency", "throughput", "second", "where", "live")
+PARTS = ("bytes", "read", "latency", "link", "throughput", "second", "where", "live")
 WITH_KAFKA = frozenset(PARTS[2:])
 FEW_EVENTS, MANY_EVENTS = 100, 10_000
 SECOND_WORKER_ROUNDS = LIVE_ROUNDS = 3
@@ -87,6 +87,7 @@ def _plan(arguments: list[str]) -> Plan:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--latency-seconds", type=int, default=185)
     parser.add_argument("--latency-rate", type=int, default=1000)
+    parser.add_argument("--warm-up", type=int, default=100_000, help="earlier events, before latency and links are measured")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args(arguments)
     parts = tuple(given.only.split(",")) if given.only else PARTS
@@ -102,7 +103,7 @@ def _plan(arguments: list[str]) -> Plan:
         seed=given.seed,
         latency_seconds=5 if quick else given.latency_seconds,
         latency_rate=given.latency_rate,
-        warm_up=2000 if quick else 100_000,
+        warm_up=2000 if quick else given.warm_up,
         few_profiles=20 if quick else 1000,
         many_profiles=1 if quick else 20,
         reads=500 if quick else 20_000,
@@ -170,6 +171,10 @@ class Bench:
             with self._step("publishing to readable, open loop"):
                 measured = latency.run(found, plan.latency_rate, plan.latency_seconds, plan.warm_up, plan.seed + 1, self._say)
             self.figures |= report.of_latency(measured)
+        if "link" in plan.parts:
+            with self._step("links and their ends"):
+                seen = linking.run(found, plan.latency_rate, plan.latency_seconds, plan.warm_up, plan.seed, self._say)
+            self.figures |= report.of_linking(seen)
         if {"throughput", "second", "where"} & set(plan.parts):
             with self._step("filling the log", plan.events) as each:
                 throughput.prepare(found, plan.events, plan.seed, plan.span_days, self._end_ms, each)

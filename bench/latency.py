@@ -5,16 +5,17 @@ The worker is `portrait worker` as it is, with an earlier population in the stor
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from bench.events import SPAN_MS, events
+from bench.events import SPAN_MS, Made, events
 from bench.figures import quantile
 from bench.observer import Observed, Seen
 from bench.preload import preload
@@ -51,11 +52,19 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run(servers: Servers, rate: int, seconds: int, warm_up: int, seed: int, say: Callable[[str], None]) -> Latency:
+    now_ms = time.time_ns() // 1_000_000
+    earlier = events(warm_up, seed=seed, start_ms=now_ms - SPAN_MS, end_ms=now_ms)
+    with serving(servers, earlier, warm_up, say) as settings, tempfile.TemporaryDirectory() as directory:
+        return _measure(servers, settings, Path(directory), rate, seconds, seed + 1, say)
+
+
+@contextlib.contextmanager
+def serving(servers: Servers, earlier: Iterable[Made], count: int, say: Callable[[str], None]) -> Iterator[dict[str, str]]:
+    """A worker that has folded these ``count`` earlier events; gives the settings that others find it by."""
     servers.fresh_topics()
     with servers.store.client() as client:
         client.flushall()
-    now_ms = time.time_ns() // 1_000_000
-    preload(servers.kafka, events(warm_up, seed=seed, start_ms=now_ms - SPAN_MS, end_ms=now_ms))
+    preload(servers.kafka, earlier)
     settings = {
         "kafka": servers.kafka,
         "redis": servers.store.url,
@@ -64,11 +73,10 @@ def run(servers: Servers, rate: int, seconds: int, warm_up: int, seed: int, say:
         "log_level": "WARNING",
     }
     with child("cli.main", "worker", **settings):
-        _wait_until_folded(servers, warm_up)
-        say(f"{warm_up:,} earlier events are folded")
+        _wait_until_folded(servers, count)
+        say(f"{count:,} earlier events are folded")
         time.sleep(SETTLE_S)
-        with tempfile.TemporaryDirectory() as directory:
-            return _measure(servers, settings, Path(directory), rate, seconds, seed + 1, say)
+        yield settings
 
 
 def _measure(

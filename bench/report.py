@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.figures import middle, rounded, spread
 from bench.latency import Latency
+from bench.linking import Linking
 from bench.meter import Measured
 from bench.reads import Reads
 from bench.sizes import Sizes
@@ -114,6 +115,19 @@ def of_latency(found: Latency) -> Figures:
     }
 
 
+def of_linking(found: Linking) -> Figures:
+    return {
+        "links": found.links,
+        "links_beside_events_per_s": found.beside_per_s,
+        "link_p50_ms": found.link_p50_ms,
+        "link_p99_ms": found.link_p99_ms,
+        "link_max_ms": found.link_max_ms,
+        "unlink_p50_ms": found.unlink_p50_ms,
+        "unlink_p99_ms": found.unlink_p99_ms,
+        "unlink_max_ms": found.unlink_max_ms,
+    }
+
+
 def of_reads(found: Reads) -> Figures:
     return {"reads": found.reads, "read_p50_ms": found.p50_ms, "read_p99_ms": found.p99_ms, "read_max_ms": found.max_ms}
 
@@ -199,6 +213,11 @@ def _times(figures: Figures) -> list[Row]:
         rows.append((rewrite, "", f"{figures['aof_rewrite_p99_ms']:g}", "", ""))
         under = (f"{figures['read_under_load_p50_ms']:g}", f"{figures['read_under_load_p99_ms']:g}")
         rows.append(("`ProfileReader.get` meanwhile", *under, "", ""))
+    if "link_p99_ms" in figures:
+        beside = f"beside {figures['links_beside_events_per_s']:,} events/s"
+        for word, title in (("link", "linked, until a reader of either"), ("unlink", "parted, until a reader of each")):
+            seen = (f"{figures[f'{word}_p50_ms']:g}", f"{figures[f'{word}_p99_ms']:g}", "", f"{figures[f'{word}_max_ms']:g}")
+            rows.append((f"{figures['links']:,} {title} sees it, {beside}", *seen))
     if "read_p99_ms" in figures:
         reads = (f"{figures['read_p50_ms']:g}", f"{figures['read_p99_ms']:g}", "", f"{figures['read_max_ms']:g}")
         rows.append(("`ProfileReader.get`, nothing else going on", *reads))

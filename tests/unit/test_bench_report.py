@@ -8,6 +8,7 @@ import pytest
 from bench import report
 from bench.figures import middle, quantile, spread
 from bench.latency import Latency, waits
+from bench.linking import Linking
 from bench.meter import Measured
 from bench.observer import Seen
 from bench.reads import Reads, summary
@@ -112,6 +113,10 @@ def all_figures() -> report.Figures:
         events=180_000, per_s=1000, seconds=180, profiles=9, p50_ms=5, p99_ms=20, p999_ms=30, max_ms=40, acked_p50_ms=1,
         acked_p99_ms=2, rewrite_ms=900, rewrite_p99_ms=25, reads=summary([1.0]),
     )  # fmt: skip
+    linking = Linking(
+        links=90, beside_per_s=1000, link_p50_ms=5, link_p99_ms=20, link_max_ms=40, unlink_p50_ms=6, unlink_p99_ms=21,
+        unlink_max_ms=41,
+    )  # fmt: skip
     return {
         "date": "2026-01-01",
         "machine": machine,
@@ -120,6 +125,7 @@ def all_figures() -> report.Figures:
         **report.of_rounds([round_of(1.0, 2.0)]),
         **report.of_second_worker([(round_of(2.0, 1.0)["ours"], round_of(1.0, 1.0)["ours"])]),
         **report.of_latency(latency),
+        **report.of_linking(linking),
         **report.of_reads(summary([1.0])),
         "cpu_where": {"decode": 0.5},
     }
