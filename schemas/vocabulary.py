@@ -27,50 +27,50 @@ def _rows(text: str) -> dict[str, str]:
 ROUTES = table(
     {
         "app": "application,mobileapp,客户端,手机客户端,移动端",
-        "web": "website,site,browser,网页,网站,官网,pc端,网页端",
+        "web": "website,site,browser,网页,网站,官网,pc端,网页端,網頁,網站,官網",
         "h5": "",
-        "miniprogram": "miniapp,wechatminiprogram,小程序,微信小程序",
-        "wechat": "weixin,wechatofficialaccount,微信,公众号,微信公众号,企业微信",
+        "miniprogram": "miniapp,wechatminiprogram,小程序,微信小程序,小程式,微信小程式",
+        "wechat": "weixin,wechatofficialaccount,微信,公众号,微信公众号,企业微信,公眾號,微信公眾號,企業微信",
         "weibo": "sinaweibo,微博,新浪微博",
-        "xiaohongshu": "red,rednote,xhs,littleredbook,小红书",
+        "xiaohongshu": "red,rednote,xhs,littleredbook,小红书,小紅書",
         "douyin": "抖音",
         "kuaishou": "快手",
-        "bilibili": "b站,哔哩哔哩",
+        "bilibili": "b站,哔哩哔哩,嗶哩嗶哩",
         "zhihu": "知乎",
-        "tmall": "天猫",
-        "taobao": "淘宝",
-        "jd": "jingdong,jd.com,京东",
+        "tmall": "天猫,天貓",
+        "taobao": "淘宝,淘寶",
+        "jd": "jingdong,jd.com,京东,京東",
         "pinduoduo": "pdd,拼多多",
         "x": "twitter,x.com",
         "instagram": "ins,ig",
         "facebook": "fb",
         "youtube": "",
         "tiktok": "",
-        "email": "mail,edm,邮件,电子邮件,邮箱",
-        "sms": "textmessage,mms,短信",
-        "push": "pushnotification,apppush,推送,消息推送",
-        "phone": "call,hotline,tel,telephone,电话,热线,客服电话,来电",
-        "store": "shop,retail,offlinestore,门店,线下门店,实体店,店铺,线下",
+        "email": "mail,edm,邮件,电子邮件,邮箱,郵件,電子郵件,郵箱,信箱",
+        "sms": "textmessage,mms,短信,簡訊,短訊",
+        "push": "pushnotification,apppush,推送,消息推送,推播,訊息推送",
+        "phone": "call,hotline,tel,telephone,电话,热线,客服电话,来电,電話,熱線,客服電話,來電",
+        "store": "shop,retail,offlinestore,门店,线下门店,实体店,店铺,线下,門市,門店,實體店,店鋪",
     }
 )
 
 DEVICES = table(
     {
-        "phone": "mobile,mobilephone,smartphone,cellphone,iphone,androidphone,手机,移动设备",
-        "tablet": "pad,ipad,平板,平板电脑",
-        "desktop": "pc,computer,desktoppc,电脑,台式机,台式电脑",
-        "laptop": "notebook,macbook,笔记本,笔记本电脑",
-        "tv": "smarttv,television,电视,智能电视",
-        "watch": "smartwatch,手表,智能手表",
+        "phone": "mobile,mobilephone,smartphone,cellphone,iphone,androidphone,手机,移动设备,手機,行動裝置",
+        "tablet": "pad,ipad,平板,平板电脑,平板電腦",
+        "desktop": "pc,computer,desktoppc,电脑,台式机,台式电脑,電腦,桌機",
+        "laptop": "notebook,macbook,笔记本,笔记本电脑,筆電",
+        "tv": "smarttv,television,电视,智能电视,電視",
+        "watch": "smartwatch,手表,智能手表,手錶",
     }
 )
 
 #: Purposes of consent.
 PURPOSES = table(
     {
-        "service": "客服,服务,customerservice",
-        "marketing": "营销,市场营销,推广,promotion",
-        "profiling": "画像,用户画像,personalisation,personalization,个性化",
+        "service": "客服,服务,customerservice,服務",
+        "marketing": "营销,市场营销,推广,promotion,行銷,營銷,推廣",
+        "profiling": "画像,用户画像,personalisation,personalization,个性化,畫像",
     }
 )
 
@@ -78,11 +78,11 @@ PURPOSES = table(
 PAYMENTS = table(
     {
         "wechatpay": "微信支付,weixinpay,wxpay,tenpay",
-        "alipay": "支付宝",
-        "unionpay": "银联,云闪付",
+        "alipay": "支付宝,支付寶",
+        "unionpay": "银联,云闪付,銀聯",
         "card": "creditcard,debitcard,bankcard,信用卡,借记卡,银行卡",
-        "cash": "现金",
-        "cod": "cashondelivery,货到付款",
+        "cash": "现金,現金",
+        "cod": "cashondelivery,货到付款,貨到付款",
         "applepay": "",
         "paypal": "",
     }

@@ -30,6 +30,15 @@ def test_a_platform_has_one_name(name: str) -> None:
     assert made("mention.posted", 0, platform=name).data.platform == "xiaohongshu"
 
 
+def test_names_in_traditional_characters_mean_the_same() -> None:
+    assert made("mention.posted", 0, platform="小紅書").data.platform == "xiaohongshu"
+    assert made("contact.sent", 0, message_id="M", channel="簡訊").data.channel == "sms"
+    assert made("app.opened", 0, channel="公眾號", device="手機").data.device == "phone"
+    assert order(0, payment_method="支付寶").data.payment_method == "alipay"
+    refused = [made("consent.changed", 0, purpose=purpose, granted=False).data.purpose for purpose in ("行銷", "營銷")]
+    assert refused == ["marketing", "marketing"], "else a refusal would count for nothing"
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
