@@ -189,6 +189,9 @@ class Profiles:
             self._count([one.change for one in turned])
             last = positions if number == len(pieces) and not lost else NOWHERE
             first = [_write(one.name, entries[one.name], one.change) for one in turned if not one.leads]
+            # Whoever is remembered as not there may be there by now, and be one of these persons.
+            nobody = entries.keys() - {one.name for one in turned}
+            first += [_gone(name, ABSENT.nonce) for name in sorted(nobody) if entries[name].state is None]
             leading = [_write(one.name, entries[one.name], one.change) for one in turned if one.leads]
             homes = {one.name: entries[one.name] for one in turned if not one.leads and one.change.state.members}
             missed = await self._commit_persons(first, leading, homes, last)

@@ -173,3 +173,36 @@ def test_no_other_worker_parts_a_person_between_the_two_commits() -> None:
     assert states["C4"].members == ["C4", "handle-4"]
     shown = scene.view("C4")
     assert json.loads(shown["needs"])["complaints"][3] == 1 and json.loads(shown["consumption"])["orders"][3] == 2
+
+
+class OvertakenByOne(Overtaken):
+    """The same, by a worker that goes on living."""
+
+    def __init__(self, scene: Scene, other: SceneWorker) -> None:
+        super().__init__(scene)
+        self.other = other
+
+    async def commit(self, writes: Sequence[Write], positions: Mapping[TP, Position], nonce: bytes) -> list[int]:
+        if any(write.id == "handle-4" and write.state for write in writes) and not self.overtaken:
+            self.overtaken = True
+            self.scene.orders("C4", days=1)
+            await self.other.work(topics=["orders"], sweep=False)
+        return await MemoryStore.commit(self, writes, positions, nonce)
+
+
+def test_a_worker_that_has_found_nobody_looks_again() -> None:
+    """Whom it remembers as not there yet may have been written by another worker since, and be one of the person."""
+    scene = Scene()
+    scene.orders("C4")
+    other = SceneWorker(scene)
+    asyncio.run(other.work())
+    scene.complains("handle-4")
+    scene.says("handle-4", "identity.linked", other="C4", kind="customer", key_kind="anonymous")
+    store = OvertakenByOne(scene, other)
+    asyncio.run(SceneWorker(scene, store).work(topics=["complaints", "customers"], sweep=False))
+    assert store.overtaken and scene.states()["C4"].members == ["C4", "handle-4"]
+    scene.orders("C4", days=1)
+    asyncio.run(other.work(topics=["orders"], sweep=False))
+    assert scene.states()["C4"].members == ["C4", "handle-4"]
+    shown = scene.view("C4")
+    assert json.loads(shown["needs"])["complaints"][3] == 1 and json.loads(shown["consumption"])["orders"][3] == 3
