@@ -53,7 +53,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 class Linking(msgspec.Struct, frozen=True, kw_only=True):
     links: int  # and as many that were taken back
-    beside_per_s: int  # events a second
+    links_beside_events_per_s: int
     link_p50_ms: float
     link_p99_ms: float
     link_max_ms: float
@@ -84,7 +84,7 @@ def run(servers: Servers, rate: int, seconds: int, warm_up: int, seed: int, say:
 def _figures(seen: Seen, rate: int) -> Linking:
     return Linking(
         links=len(seen.links_ms),
-        beside_per_s=rate,
+        links_beside_events_per_s=rate,
         link_p50_ms=quantile(seen.links_ms, 0.5),
         link_p99_ms=quantile(seen.links_ms, 0.99),
         link_max_ms=quantile(seen.links_ms, 1.0),

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from bench.figures import middle, rounded, spread
 from bench.latency import Latency
 from bench.linking import Linking
@@ -116,16 +118,7 @@ def of_latency(found: Latency) -> Figures:
 
 
 def of_linking(found: Linking) -> Figures:
-    return {
-        "links": found.links,
-        "links_beside_events_per_s": found.beside_per_s,
-        "link_p50_ms": found.link_p50_ms,
-        "link_p99_ms": found.link_p99_ms,
-        "link_max_ms": found.link_max_ms,
-        "unlink_p50_ms": found.unlink_p50_ms,
-        "unlink_p99_ms": found.unlink_p99_ms,
-        "unlink_max_ms": found.unlink_max_ms,
-    }
+    return msgspec.structs.asdict(found)
 
 
 def of_reads(found: Reads) -> Figures:

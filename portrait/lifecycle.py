@@ -24,8 +24,6 @@ MATURE_PURCHASES = 8
 MATURE_TENURE_DAYS = 180
 #: Purchases after which a customer who had gone counts as any other.
 WON_BACK_PURCHASES = 3
-#: So many reasons are remembered: most customers have one of few.
-REMEMBERED = 4096
 
 STAGES = ("prospect", "new", "growing", "mature", "declining", "dormant", "churned", "won_back")
 #: Silence as a multiple of the usual gap, with its least and most days: stage, factor, least, most.

@@ -176,9 +176,7 @@ class Profiles:
                 entries |= more
                 for name, entry in more.items():  # of another piece too: nobody is to be one of a person, and not know it
                     states[name] = entry.state or begun(self._cuts.of(name) if may_expire(name) else None)
-                    before = closed(name, states[name].links)
-                    fold_links(name, states[name], arrivals.get(name, ()))
-                    self._metrics.closes(before, closed(name, states[name].links))
+                    self._fold_links(name, states[name], arrivals.get(name, ()))
                 missing = near(states, piece, ids)[1]
             now = Moment(clock_ms, self._scorer(), policy._replace(capped_rules=self._cap.open()))
             turned = evolve_persons(states, {name: arrivals[name] for name in piece}, now, ids)
@@ -201,6 +199,11 @@ class Profiles:
             if with_effects := [name for name in ours if self._has_effects(name)]:
                 await self._publish_effects(with_effects)
         return done, lost
+
+    def _fold_links(self, name: str, state: State, arrivals: Sequence[Arrival]) -> None:
+        before = closed(name, state.links) if arrivals else ""  # most are here for others' sake
+        if fold_links(name, state, arrivals):
+            self._metrics.closes(before, closed(name, state.links))
 
     async def _commit_persons(
         self, first: list[Write], leading: list[Write], homes: Mapping[str, Cached], positions: Mapping[TP, Position]

@@ -114,8 +114,8 @@ def all_figures() -> report.Figures:
         acked_p99_ms=2, rewrite_ms=900, rewrite_p99_ms=25, reads=summary([1.0]),
     )  # fmt: skip
     linking = Linking(
-        links=90, beside_per_s=1000, link_p50_ms=5, link_p99_ms=20, link_max_ms=40, unlink_p50_ms=6, unlink_p99_ms=21,
-        unlink_max_ms=41,
+        links=90, links_beside_events_per_s=1000, link_p50_ms=5, link_p99_ms=20, link_max_ms=40, unlink_p50_ms=6,
+        unlink_p99_ms=21, unlink_max_ms=41,
     )  # fmt: skip
     return {
         "date": "2026-01-01",
